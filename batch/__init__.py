@@ -1,0 +1,1 @@
+"""From features to KPIs, and the other jobs over tables."""

@@ -1,0 +1,240 @@
+"""The drop ledger: one row per file seen, with its counts, its state and its table versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from lake.errors import FloError
+from lake.fs import from_millis
+from lake.settings import Settings
+from lake.tables import LEDGER, TABLES, table_path
+
+_TIMES = ("modified_at", "started_at", "finished_at")
+_VERSIONS = ("snapshots_version", "quarantine_version", "features_version")
+_INDEXED = (
+    "path",
+    "bytes",
+    "modified_at",
+    "state",
+    "started_at",
+    "drop_id",
+    "archived_path",
+    "rows_quarantined",
+)
+
+
+class State(StrEnum):
+    """What became of a drop; ``undone`` is reserved for a drop that was taken back."""
+
+    INGESTED = "ingested"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    UNDONE = "undone"
+
+
+class LedgerError(FloError):
+    """The sums of a drop do not add up: a defect of this program, so nothing is recorded."""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One file's account. The fields are the columns of the table ``drops``."""
+
+    path: str
+    bytes: int
+    modified_at: datetime
+    state: str
+    started_at: datetime
+    drop_id: str | None = None
+    archived_path: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    date_format: str | None = None
+    decimal_mark: str | None = None
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rows_quarantined: int = 0
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_unchanged: int = 0
+    rows_stale: int = 0
+    rows_superseded: int = 0
+    reason: str | None = None
+    batch_id: int | None = None
+    snapshots_version: int | None = None
+    quarantine_version: int | None = None
+    features_version: int | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The file as the file system names it: path and modification time in ms."""
+        return self.path, _millis(self.modified_at)
+
+    def check_sums(self) -> None:
+        """Refuse an account that does not add up.
+
+        ``rows_read = accepted + quarantined``; for an ingested drop ``accepted = inserted +
+        updated + unchanged + stale + superseded``; for any other drop nothing is accepted.
+
+        Raises:
+            LedgerError: a sum is wrong.
+        """
+        outcomes = (
+            self.rows_inserted
+            + self.rows_updated
+            + self.rows_unchanged
+            + self.rows_stale
+            + self.rows_superseded
+        )
+        if self.rows_read != self.rows_accepted + self.rows_quarantined:
+            raise LedgerError(
+                f"{self.path}: {self.rows_read} rows read, but {self.rows_accepted} accepted and "
+                f"{self.rows_quarantined} quarantined; nothing was recorded."
+            )
+        if self.rows_accepted != outcomes:
+            raise LedgerError(
+                f"{self.path}: {self.rows_accepted} rows accepted, but {outcomes} accounted for "
+                "in the features; nothing was recorded."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the row as plain JSON, for the metadata of a Delta commit."""
+        values = asdict(self)
+        for name in _TIMES:
+            values[name] = values[name].isoformat() if values[name] else None
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> LedgerRow:
+        """Read back what :meth:`to_json` gave; names that are not known are left out."""
+        known = {each.name for each in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        for name in _TIMES:
+            kept[name] = datetime.fromisoformat(kept[name]) if kept.get(name) else None
+        kept["columns"] = tuple(kept.get("columns") or ())
+        kept["notes"] = tuple(kept.get("notes") or ())
+        return cls(**kept)
+
+
+class Ledger:
+    """The table ``drops`` and an index of it in memory.
+
+    One stream writes it (see :mod:`checkpoints.lock`), so the index stays true while it runs;
+    it holds a few hundred bytes per drop.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        """Read the index from the table."""
+        self._path = table_path(settings, LEDGER)
+        self._ingested: set[str] = set()
+        self._seen: dict[tuple[str, int], LedgerRow] = {}
+        self._columns = (
+            "path",
+            "bytes",
+            "modified_at",
+            "state",
+            "started_at",
+            "drop_id",
+            "archived_path",
+        )
+        self._newest: dict[str, int] = {}
+        self._load(spark)
+
+    def _load(self, spark: SparkSession) -> None:
+        table = spark.read.format("delta").load(self._path)
+        wanted = [
+            F.unix_millis(name).alias(name) if name in _TIMES else F.col(name)
+            for name in (*_INDEXED, *_VERSIONS)
+        ]
+        for row in table.select(*wanted).toLocalIterator():
+            values = row.asDict()
+            for name in set(_TIMES) & set(values):
+                values[name] = from_millis(values[name])
+            self._remember(LedgerRow(**values))
+
+    def _remember(self, row: LedgerRow) -> None:
+        self._seen[row.key] = row
+        if row.state == State.INGESTED and row.drop_id:
+            self._ingested.add(row.drop_id)
+        for name in _VERSIONS:
+            value = getattr(row, name)
+            if value is not None:
+                self._newest[name] = max(value, self._newest.get(name, -1))
+
+    def is_ingested(self, drop_id: str) -> bool:
+        """Tell whether these bytes are in the tables already."""
+        return drop_id in self._ingested
+
+    def quarantined(self, drop_id: str) -> bool:
+        """Tell whether an earlier, rejected try of these bytes left rows in quarantine."""
+        return any(
+            row.drop_id == drop_id and row.rows_quarantined > 0 for row in self._seen.values()
+        )
+
+    def find(self, path: str, modified_ms: int) -> LedgerRow | None:
+        """Find the account of one file."""
+        return self._seen.get((path, modified_ms))
+
+    def knows_path(self, path: str) -> bool:
+        """Tell whether some file under this path has been accounted for."""
+        return any(seen == path for seen, _ in self._seen)
+
+    def newest_version(self, column: str) -> int:
+        """Newest table version that an account names (column such as ``features_version``)."""
+        return self._newest.get(column, -1)
+
+    def append(self, spark: SparkSession, rows: Sequence[LedgerRow]) -> None:
+        """Check the sums of these rows and add them in one commit.
+
+        Raises:
+            LedgerError: a sum is wrong; nothing is written.
+        """
+        for row in rows:
+            row.check_sums()
+        if not rows:
+            return
+        finished = datetime.now(UTC)
+        done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
+        frame = spark.createDataFrame([_values(row) for row in done], TABLES[LEDGER].schema)
+        frame.coalesce(1).write.format("delta").mode("append").save(self._path)
+        for row in done:
+            self._remember(row)
+
+
+def to_metadata(rows: Iterable[LedgerRow]) -> str:
+    """Pack accounts into the user metadata of a Delta commit."""
+    return json.dumps({"flo": 1, "drops": [row.to_json() for row in rows]})
+
+
+def from_metadata(text: str | None) -> list[LedgerRow]:
+    """Unpack :func:`to_metadata`; other texts, such as another program's, give nothing."""
+    try:
+        values = json.loads(text or "")
+    except json.JSONDecodeError:
+        return []
+    if not isinstance(values, dict) or values.get("flo") != 1:
+        return []
+    return [LedgerRow.from_json(each) for each in values.get("drops", [])]
+
+
+def _values(row: LedgerRow) -> tuple[Any, ...]:
+    return tuple(
+        list(value) if isinstance(value, tuple) else value
+        for value in (getattr(row, name) for name in TABLES[LEDGER].column_names)
+    )
+
+
+def _millis(moment: datetime) -> int:
+    seconds = int(moment.replace(microsecond=0).timestamp())
+    return seconds * 1000 + moment.microsecond // 1000

@@ -1,0 +1,91 @@
+"""Finish or take back what a killed stream left half done, before it goes on.
+
+The commit on ``customer_features`` is where a batch becomes true: it carries the accounts of
+its drops. What is after it and lacks a ledger row is rolled forward from there; snapshots and
+quarantine rows of drops that never came so far are taken out again, to be written anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import structlog
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from checkpoints.ledger import Ledger, LedgerRow, State, from_metadata
+from lake.settings import Settings
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table, table_version
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What was found: drops completed from their commit, and drops whose rows were taken out."""
+
+    completed: tuple[LedgerRow, ...]
+    taken_back: tuple[str, ...]
+
+
+def recover(spark: SparkSession, settings: Settings, ledger: Ledger) -> Recovery:
+    """Bring the tables to a state in which every drop is in all of them or in none.
+
+    Only commits newer than the newest that the ledger names are looked at. Running it twice,
+    or being killed in it, changes nothing: each half is repeatable.
+    """
+    completed = _roll_forward(spark, settings, ledger)
+    taken_back = sorted(
+        {
+            *_roll_back(spark, settings, ledger, SNAPSHOTS, "snapshots_version"),
+            *_roll_back(spark, settings, ledger, QUARANTINE, "quarantine_version"),
+        }
+    )
+    if completed or taken_back:
+        log.info("recovered", completed=len(completed), taken_back=len(taken_back))
+    return Recovery(tuple(completed), tuple(taken_back))
+
+
+def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[LedgerRow]:
+    completed: list[LedgerRow] = []
+    for version, rows in _commits_after(spark, settings, FEATURES, ledger, "features_version"):
+        missing = [row for row in rows if ledger.find(*row.key) is None]
+        completed += [
+            replace(row, features_version=version) if row.state == State.INGESTED else row
+            for row in missing
+        ]
+    ledger.append(spark, completed)
+    return completed
+
+
+def _roll_back(
+    spark: SparkSession, settings: Settings, ledger: Ledger, table: str, column: str
+) -> list[str]:
+    """Delete the rows of drops that were written after the newest account and have none."""
+    orphans = sorted(
+        {
+            row.drop_id
+            for _, rows in _commits_after(spark, settings, table, ledger, column)
+            for row in rows
+            if row.drop_id and ledger.find(*row.key) is None and not ledger.is_ingested(row.drop_id)
+        }
+    )
+    if orphans:
+        open_table(spark, settings, table).delete(F.col("drop_id").isin(orphans))
+    return orphans
+
+
+def _commits_after(
+    spark: SparkSession, settings: Settings, table: str, ledger: Ledger, column: str
+) -> list[tuple[int, list[LedgerRow]]]:
+    """List the stream's own commits that are newer than the ledger knows, oldest first."""
+    known = ledger.newest_version(column)
+    opened = open_table(spark, settings, table)
+    behind = table_version(spark, settings, table) - known
+    if behind <= 0:
+        return []
+    history = opened.history(behind).where(F.col("version") > known).orderBy("version")
+    return [
+        (int(row["version"]), from_metadata(row["userMetadata"]))
+        for row in history.select("version", "userMetadata").collect()
+    ]

@@ -1,0 +1,108 @@
+"""From an exception to one sentence and an exit code."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lake.errors import FloError
+from sandbox.errors import SandboxError
+
+USAGE = 2
+UNREACHABLE = 3
+
+_REMEDY = "start it with `flo sandbox up`, or check HADOOP_CONF_DIR and the network."
+# Java's and Hadoop's ways to say that the other side is not there, or not yet.
+_NOT_THERE = re.compile(
+    r"\b(ConnectException|ConnectTimeoutException|UnknownHostException|NoRouteToHostException"
+    r"|SocketTimeoutException|SocketException|EOFException|RetriableException|StandbyException"
+    r"|SafeModeException|BlockMissingException|RetryException|HttpHostConnectException)\b"
+)
+_NOT_ALLOWED = re.compile(r"\bAccessControlException\b")
+_CONDITION = re.compile(r"^\[(?P<name>[A-Z0-9_.]+)\]\s*")
+_STATE = re.compile(r"\s*SQLSTATE: \w+\s*")
+_POSITION = re.compile(r"\(?\bline (?P<line>\d+),? pos (?P<at>\d+)\)?")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the user reads, and what the caller's shell gets."""
+
+    message: str
+    exit_code: int
+
+
+def explain(error: BaseException) -> Failure:
+    """Choose the sentence and the exit code for an exception."""
+    if isinstance(error, (FloError, SandboxError)):
+        return Failure(str(error), error.exit_code)
+    if isinstance(error, MemoryError):
+        return Failure("There is not enough memory; close something, or ask for less.", UNREACHABLE)
+    if isinstance(error, OSError):
+        return _system(error)
+    return _spark(error) or _unexpected(error)
+
+
+def _system(error: OSError) -> Failure:
+    if not error.strerror:
+        return Failure(str(error) or type(error).__name__, UNREACHABLE)
+    where = f"{error.filename}: " if error.filename else ""
+    return Failure(f"{where}{error.strerror}; put that right and try again.", UNREACHABLE)
+
+
+def _spark(error: BaseException) -> Failure | None:
+    """Explain what Spark and its JVM raise; None for anything else."""
+    if "pyspark" not in sys.modules:
+        return None
+    from py4j.protocol import Py4JError, Py4JNetworkError
+    from pyspark.errors import PySparkException
+
+    if isinstance(error, Py4JNetworkError):
+        return Failure("The Java process ended or did not answer; try again.", UNREACHABLE)
+    if not isinstance(error, (PySparkException, Py4JError)):
+        return None
+    causes = list(_causes(error))
+    if any(_NOT_THERE.search(cause) for cause in causes):
+        return Failure(f"HDFS does not answer; {_REMEDY}", UNREACHABLE)
+    if any(_NOT_ALLOWED.search(cause) for cause in causes):
+        message = "HDFS refuses the access; ask its owner for the permission, or set FLO_ROOT."
+        return Failure(message, USAGE)
+    if "JAVA_GATEWAY_EXITED" in str(error):
+        message = "Java did not start; install Java 17 or 21 and let JAVA_HOME point at it."
+        return Failure(message, USAGE)
+    return Failure(sentence_of(error), USAGE)
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """Walk the Java exceptions below a Python one, outermost first."""
+    yield f"{type(error).__name__}: {error}"
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    try:
+        for _ in range(20):
+            if java is None:
+                return
+            yield str(java.toString())
+            java = java.getCause()
+    except Exception:  # the JVM may be gone: then what was found so far has to do
+        return
+
+
+def sentence_of(error: BaseException) -> str:
+    """Cut a Spark error down to its first line, with the position where it has one."""
+    text = str(error).strip()
+    position = _POSITION.search(text)
+    line = _CONDITION.sub("", text.splitlines()[0] if text else "")
+    line = _STATE.sub(" ", _POSITION.sub("", line)).strip(" .;")
+    if position:
+        line += f", at line {position['line']}, position {int(position['at']) + 1}"
+    return f"{line or type(error).__name__}."
+
+
+def _unexpected(error: BaseException) -> Failure:
+    detail = " ".join(str(error).split())
+    name = type(error).__name__
+    said = f"{name}: {detail}" if detail else name
+    return Failure(f"Something unexpected happened ({said}); see more with --debug.", USAGE)

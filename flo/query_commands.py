@@ -1,0 +1,85 @@
+"""``flo sql`` and ``flo kpis``: answers."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flo.options import Conf, Output, settings_for
+from flo.output import Format, print_frame, say
+from lake.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(kpis)
+    app.command()(sql)
+
+
+def kpis(
+    ctx: typer.Context,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compute again even if nothing is new.")
+    ] = False,
+    conf: Conf = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Compute the KPI tables from the newest features, and print them."""
+    settings = settings_for(ctx, conf)
+    from batch.kpis_job import compute_kpis, describe, read_kpis
+    from lake.session import build_session
+
+    spark = build_session(settings, "flo-kpis")
+    say(describe(compute_kpis(spark, settings, full=full)))
+    print_frame(read_kpis(spark, settings), output)
+
+
+def sql(
+    ctx: typer.Context,
+    statement: Annotated[
+        str,
+        typer.Argument(help="One statement, or several with `;` between; `-` reads them."),
+    ],
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DROP_ID|TIME", help="Ask the tables as they were."),
+    ] = None,
+    conf: Conf = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Run Spark SQL over the tables, by name (flo.customer_features, …).
+
+    Of several statements the last one's result is printed.
+    """
+    from batch.statements import split_statements
+
+    statements = split_statements(sys.stdin.read() if statement == "-" else statement)
+    if not statements:
+        raise ConfigError('There is no statement; try: flo sql "SHOW TABLES IN flo".')
+    settings = settings_for(ctx, conf)
+    from lake.session import build_session
+
+    spark = build_session(settings, "flo-sql", names=as_of is None)
+    if as_of is not None:
+        from batch.ask import lake_names
+
+        moment = lake_names(spark, settings, as_of)
+        say(f"As of {moment.at.isoformat()}.")
+    _run(spark, statements, output)
+
+
+def _run(spark: SparkSession, statements: list[str], output: Format) -> None:
+    from pyspark.logger import PySparkLogger
+
+    # PySpark logs each wrong statement with its trace, before we say it in a sentence.
+    PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
+    for earlier in statements[:-1]:
+        spark.sql(earlier)
+    result = spark.sql(statements[-1])
+    if result.columns:
+        print_frame(result, output)

@@ -1,0 +1,107 @@
+"""``flo init``, ``flo stream``, ``flo stop`` and ``flo drop``: getting drops in."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flo.options import Conf, settings_for
+from flo.output import say
+from lake.errors import ConfigError, TransientError
+
+STREAM_JOB = Path(__file__).with_name("stream_job.py")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(init)
+    app.command()(stream)
+    app.command()(stop)
+
+
+def init(ctx: typer.Context, conf: Conf = None) -> None:
+    """Make the directories and tables; safe to repeat."""
+    settings = settings_for(ctx, conf)
+    from lake.initialise import initialise
+    from lake.session import build_session
+
+    made = initialise(build_session(settings, "flo-init"), settings)
+    say(f"Ready under {settings.path()}; {len(made)} tables were made.")
+
+
+def stream(
+    ctx: typer.Context,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take in what is there now, then end.")
+    ] = False,
+    kpis: Annotated[
+        bool, typer.Option("--kpis", help="Compute the KPIs after each batch.")
+    ] = False,
+    conf: Conf = None,
+) -> None:
+    """Run the stream through spark-submit, in the foreground, until told to stop."""
+    settings = settings_for(ctx, conf)
+    from lake.contract import load_contract
+    from lake.session import prepare_environment, require_service, spark_submit
+
+    load_contract(settings.contract)  # a mistake in it is told before Spark starts
+    prepare_environment(settings)
+    require_service(settings)
+    named = conf or ctx.find_root().obj
+    arguments = [
+        *(["--conf", str(Path(named).resolve())] if named else []),
+        *(["--once"] if once else []),
+        *(["--kpis"] if kpis else []),
+    ]
+    command = [*spark_submit(settings), str(STREAM_JOB), *arguments]
+    # This process becomes spark-submit: signals and the exit code need no go-between.
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def stop(
+    ctx: typer.Context,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the end.", min=0)] = 120.0,
+    conf: Conf = None,
+) -> None:
+    """Ask the running stream, wherever it runs, to finish its batch and end."""
+    settings = settings_for(ctx, conf)
+    from checkpoints.lock import StreamLock
+    from lake.session import open_file_system
+    from streaming.stopping import stop_marker
+
+    files = open_file_system(settings)
+    lock = StreamLock(files, settings)
+    holder = lock.live_holder()
+    if holder is None:
+        say("No stream is running.")
+        return
+    files.write_text(stop_marker(settings), "stop\n")
+    say(f"Asked {holder} to end.")
+    until = time.monotonic() + wait
+    while lock.live_holder() is not None:
+        if time.monotonic() > until:
+            raise TransientError(
+                f"The stream has not ended within {wait:.0f} s; it will when its batch is done."
+            )
+        time.sleep(0.2)
+    say("The stream has ended.")
+
+
+def drop_name(path: Path) -> str:
+    """The name that a local file gets in landing.
+
+    Raises:
+        ConfigError: its name is no drop's.
+    """
+    from streaming.source import is_drop_name
+
+    if not is_drop_name(path.name):
+        raise ConfigError(
+            f"{path} is no drop: its name must end in .csv or .csv.gz "
+            "and begin with neither '_' nor '.'; rename it."
+        )
+    return path.name

@@ -1,0 +1,77 @@
+"""What ``spark-submit`` runs for the stream; ``flo stream`` starts exactly this."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import structlog
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the stream and return the exit code; an error is one sentence on standard error."""
+    options = _parse(arguments)
+    configure_logs()
+    try:
+        return _run(options)
+    except Exception as error:
+        from flo.failures import explain
+
+        failure = explain(error)
+        structlog.get_logger().error("failed", why=failure.message)
+        if os.environ.get("FLO_DEBUG", "0") not in ("", "0"):
+            structlog.get_logger().exception("trace")
+        return failure.exit_code
+
+
+def configure_logs() -> None:
+    """Log one line an event, with its time in UTC, to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(
+                key_order=["timestamp", "level", "event"], drop_missing=True, sort_keys=False
+            ),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stream_job", description=__doc__)
+    parser.add_argument("--conf", type=Path, help="settings file")
+    parser.add_argument("--once", action="store_true", help="drain landing, then end")
+    parser.add_argument("--kpis", action="store_true", help="compute KPIs after each batch")
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lake.contract import load_contract
+    from lake.initialise import initialise
+    from lake.session import build_session
+    from lake.settings import Settings
+    from streaming.supervisor import Supervisor
+
+    settings = Settings.load(options.conf)
+    contract = load_contract(settings.contract)
+    spark = build_session(settings, "flo-stream")
+    initialise(spark, settings)
+    after_batch = None
+    if options.kpis:
+        from batch.kpis_job import compute_kpis
+
+        def after_batch(_: object) -> None:
+            compute_kpis(spark, settings)
+
+    supervisor = Supervisor(spark, settings, contract, once=options.once, after_batch=after_batch)
+    try:
+        return supervisor.run()
+    finally:
+        spark.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What every part shares: settings, session, contract, tables, errors, file system."""

@@ -1,0 +1,213 @@
+"""The data contract: columns, formats and rules of a drop, read from TOML."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lake.errors import ContractError
+
+type_name = Literal["id", "text", "count", "money", "date", "list", "check"]
+
+
+class Action(StrEnum):
+    """What becomes of a row for which a rule is true."""
+
+    WARN = "warn"
+    QUARANTINE = "quarantine"
+    REFUSE = "refuse"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Column(_Model):
+    """One column of a drop.
+
+    Attributes:
+        type: how its text is read.
+        required: whether a drop without it is refused.
+        aliases: other names that a header may give it.
+    """
+
+    type: type_name
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+
+    @field_validator("aliases", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Rule(_Model):
+    """A named SQL predicate over one row, and what follows where it is true.
+
+    Attributes:
+        name: the reason that quarantine and warnings show.
+        when: the predicate; ``{text}``, ``{number}``, ``{is_number}``, ``{value}`` and
+            ``{column}`` stand for each column that ``types`` or ``columns`` choose.
+        then: ``warn``, ``quarantine`` or ``refuse``.
+        says: the reason as a sentence for the supplier.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    when: str = Field(min_length=1)
+    then: Action = Field(strict=False)
+    says: str = ""
+    types: tuple[type_name, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @field_validator("types", "columns", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Contract(_Model):
+    """What a drop must look like; see ``conf/contracts/flo.toml`` for each key's meaning."""
+
+    name: str
+    sequence_by: Literal["last_order_at", "last_order_date", "first_order_date"] = "last_order_at"
+    business_timezone: str = "Europe/Istanbul"
+    date_orders: tuple[Literal["dmy", "mdy"], ...] = ("dmy",)
+    decimal_mark: Literal[".", ","] = "."
+    max_bad_share: float = Field(0.5, ge=0, le=1)
+    columns: dict[str, Column]
+    rules: tuple[Rule, ...] = ()
+
+    @field_validator("date_orders", "rules", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("date_orders")
+    @classmethod
+    def _some_date_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name each accepted date order once, the preferred one first")
+        return value
+
+    @field_validator("business_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("name a zone of the time-zone database, such as Europe/Istanbul")
+        return value
+
+    @model_validator(mode="after")
+    def _names_are_consistent(self) -> Contract:
+        seen: dict[str, str] = {}
+        for name, column in self.columns.items():
+            for header in (name, *column.aliases):
+                other = seen.setdefault(normalise_header(header), name)
+                if other != name:
+                    raise ValueError(f"'{header}' names both {other} and {name}; keep one")
+        for rule in self.rules:
+            for column_name in rule.columns:
+                if column_name not in self.columns:
+                    raise ValueError(f"rule '{rule.name}' names an unknown column '{column_name}'")
+        return self
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Map each normalised header name to its column's name."""
+        return {
+            normalise_header(header): name
+            for name, column in self.columns.items()
+            for header in (name, *column.aliases)
+        }
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that a drop must have, in the contract's order."""
+        return tuple(name for name, column in self.columns.items() if column.required)
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """Names of the kept columns that a drop may lack, in the contract's order."""
+        return tuple(
+            name
+            for name, column in self.columns.items()
+            if not column.required and column.type != "check"
+        )
+
+    def of_type(self, *types: str) -> tuple[str, ...]:
+        """List the columns of these types, in the contract's order."""
+        return tuple(name for name, column in self.columns.items() if column.type in types)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the business day."""
+        return ZoneInfo(self.business_timezone)
+
+
+def normalise_header(text: str) -> str:
+    """Fold a header cell: outer blanks, case, and blanks or hyphens between words."""
+    return re.sub(r"[\s\-]+", "_", text.strip().lower())
+
+
+def load_contract(path: Path) -> Contract:
+    """Read a contract.
+
+    Raises:
+        ContractError: the file is missing, is no TOML, or has an unknown key, a wrong type or
+            an inconsistent name. The message names the line and what to change.
+    """
+    try:
+        text = path.read_text("utf-8")
+        return Contract.model_validate(tomllib.loads(text))
+    except OSError as error:
+        raise ContractError(
+            f"The contract {path} cannot be read ({error.strerror}); "
+            "name another with the setting 'contract'."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"The contract {path} is not valid TOML: {error}.") from None
+    except ValidationError as error:
+        raise ContractError(_explain(path, text, error)) from None
+
+
+def _explain(path: Path, text: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    loc = first["loc"]
+    line = _line_of(text, loc)
+    key = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
+    where = f"The contract {path}, line {line}" if line else f"The contract {path}"
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key '{key}'; remove it or correct its spelling."
+    if first["type"] == "missing":
+        return f"{where}: the key '{key}' is missing; add it."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: '{key}' is wrong: {message}." if key else f"{where}: {message}."
+
+
+def _line_of(text: str, loc: tuple[int | str, ...]) -> int | None:
+    """Find the line of a key: walk its path through tables and ``[[arrays]]`` in order."""
+    lines = text.splitlines()
+    start = 0
+    for position, part in enumerate(loc):
+        if isinstance(part, int):
+            if position == 1:  # the n-th [[rules]]; an index deeper in is on the key's own line
+                start = _nth(lines, rf"\[\[\s*{re.escape(str(loc[0]))}\s*\]\]", part, start)
+            continue
+        parents = ".".join(str(each) for each in loc[:position] if isinstance(each, str))
+        full = rf"{re.escape(parents)}\." if parents else ""
+        pattern = rf"(\[+\s*{full}\"?{re.escape(part)}\"?\s*[\].]|\"?{re.escape(part)}\"?\s*[=.])"
+        start = next(
+            (i for i in range(start, len(lines)) if re.match(pattern, lines[i].strip())), start
+        )
+    return start + 1 if loc else None
+
+
+def _nth(lines: list[str], pattern: str, index: int, start: int) -> int:
+    found = [i for i in range(len(lines)) if re.match(pattern, lines[i].strip())]
+    return found[index] if index < len(found) else start

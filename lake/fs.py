@@ -1,0 +1,253 @@
+"""Files in HDFS (or any Hadoop file system), through Hadoop's own client in the driver's JVM."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+from pyspark.errors import PySparkException
+
+from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
+
+# Java exception (simple name) → our error and what to do about it. Searched along the causes.
+_ERRORS: dict[str, tuple[type[FloError], str]] = {
+    "FileNotFoundException": (NotFoundError, "It does not exist; check the path."),
+    "AccessControlException": (AccessError, "Ask its owner for the permission."),
+    "SafeModeException": (TransientError, "The NameNode is in safe mode; wait until it leaves it."),
+    "NSQuotaExceededException": (TransientError, "Raise the name quota or clean up."),
+    "DSQuotaExceededException": (TransientError, "Raise the space quota or clean up."),
+    "ConnectException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
+    "SocketTimeoutException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
+    "NoRouteToHostException": (ServiceError, "Check the address in the Hadoop configuration."),
+    "UnknownHostException": (ServiceError, "Check the address in the Hadoop configuration."),
+    "StandbyException": (ServiceError, "The NameNode is in standby; wait for the fail-over."),
+    "RetriableException": (ServiceError, "The NameNode is starting; try again."),
+    "EOFException": (ServiceError, "The connection to HDFS broke; try again."),
+    "RemoteException": (TransientError, "HDFS refused; see its log."),
+    "BlockMissingException": (TransientError, "A DataNode is down; start it again."),
+    "IOException": (TransientError, "See the HDFS log."),
+}
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What the file system says of one path.
+
+    Attributes:
+        path: without scheme and authority, such as ``/flo/landing/a.csv``.
+        size: in bytes.
+        modified_ms: modification time in milliseconds since 1970 (UTC).
+    """
+
+    path: str
+    size: int
+    modified_ms: int
+    is_dir: bool
+    owner: str
+    mode: int
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def modified_at(self) -> datetime:
+        """Modification time, with the zone UTC."""
+        return from_millis(self.modified_ms)
+
+
+def from_millis(millis: int) -> datetime:
+    """Turn milliseconds since 1970 into a moment with the zone UTC, exactly."""
+    seconds, rest = divmod(millis, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+def transient(error: BaseException) -> bool:
+    """Tell whether trying again may help, for an error of ours, of Spark or of the JVM.
+
+    An error of ours says so itself. Anything else is worth another try: no input of a user's
+    reaches Spark unchecked, so what it raises is trouble around it, not a mistake.
+    """
+    if isinstance(error, FloError):
+        return isinstance(error, TransientError)
+    return isinstance(error, (Py4JJavaError, PySparkException))
+
+
+def translate(error: Py4JError, what: str) -> FloError:
+    """Turn a Java exception into an error of ours: what could not be done, why, and the remedy."""
+    names: list[str] = []
+    cause = getattr(error, "java_exception", None) if isinstance(error, Py4JJavaError) else None
+    if cause is None:
+        return ServiceError(f"{what}: the Java process of this program has ended.")
+    while cause is not None and len(names) < 12:
+        text = str(cause.getClass().getName())
+        if text.endswith("RemoteException"):
+            # The server's exception class is a field of it, not a cause.
+            names.append(str(cause.getClassName()).rsplit(".", 1)[-1].rsplit("$", 1)[-1])
+        names.append(text.rsplit(".", 1)[-1].rsplit("$", 1)[-1])
+        cause = cause.getCause()
+    for known, (kind, remedy) in _ERRORS.items():
+        if known in names:
+            return kind(f"{what}: {known}. {remedy}")
+    return TransientError(f"{what}: {names[0]}.")
+
+
+class FileSystem:
+    """One Hadoop file system; every method takes full URIs or plain paths."""
+
+    def __init__(self, jvm: Any, hadoop_conf: Any) -> None:
+        """Bind to a JVM and a Hadoop ``Configuration``."""
+        self._jvm = jvm
+        self._conf = hadoop_conf
+
+    @classmethod
+    def of(cls, spark: Any) -> FileSystem:
+        """Use the JVM and the configuration of a Spark session."""
+        return cls(spark._jvm, spark._jsc.hadoopConfiguration())
+
+    def status(self, path: str) -> FileInfo | None:
+        """Describe a path, or return None where there is nothing."""
+        try:
+            with self._calling(f"Cannot look at {path}"):
+                return self._info(self._fs(path).getFileStatus(self._path(path)))
+        except NotFoundError:
+            return None
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is something at a path."""
+        return self.status(path) is not None
+
+    def list(self, path: str) -> list[FileInfo]:
+        """Describe what a directory holds, by name; empty where there is no directory."""
+        try:
+            with self._calling(f"Cannot list {path}"):
+                found = self._fs(path).listStatus(self._path(path))
+        except NotFoundError:
+            return []
+        return sorted((self._info(each) for each in found), key=lambda info: info.path)
+
+    def walk(self, path: str) -> Iterator[FileInfo]:
+        """Describe every file below a directory."""
+        for info in self.list(path):
+            if info.is_dir:
+                yield from self.walk(info.path)
+            else:
+                yield info
+
+    def is_being_written(self, path: str) -> bool:
+        """Tell whether a writer holds the file open; only HDFS knows, others say no."""
+        with self._calling(f"Cannot look at {path}"):
+            fs = self._fs(path)
+            if fs.getScheme() != "hdfs":
+                return False
+            return not fs.isFileClosed(self._path(path))
+
+    def mkdirs(self, path: str, mode: int | None = None) -> None:
+        """Make a directory and its parents; with ``mode``, set its permission bits."""
+        with self._calling(f"Cannot make the directory {path}"):
+            self._fs(path).mkdirs(self._path(path))
+        if mode is not None:
+            self.chmod(path, mode)
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Set permission bits, such as ``0o750``."""
+        with self._calling(f"Cannot set the permission of {path}"):
+            permission = self._jvm.org.apache.hadoop.fs.permission.FsPermission(format(mode, "o"))
+            self._fs(path).setPermission(self._path(path), permission)
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a file, atomically; the modification time stays.
+
+        Raises:
+            NotFoundError: the source is gone.
+            TransientError: the file system refused, for instance as the target exists.
+        """
+        with self._calling(f"Cannot move {source} to {target}"):
+            done = self._fs(source).rename(self._path(source), self._path(target))
+        if not done:
+            if not self.exists(source):
+                raise NotFoundError(f"Cannot move {source}: it is not there any more.")
+            raise TransientError(f"Cannot move {source} to {target}: is the target there already?")
+
+    def delete(self, path: str) -> None:
+        """Delete a file or a whole directory; nothing there is no error."""
+        with self._calling(f"Cannot delete {path}"):
+            self._fs(path).delete(self._path(path), True)
+
+    def download(self, remote: str, local: Path) -> None:
+        """Copy a remote file to a local one, in the JVM."""
+        with self._calling(f"Cannot read {remote}"):
+            target = self._path(local.absolute().as_uri())
+            self._fs(remote).copyToLocalFile(False, self._path(remote), target, True)
+
+    def upload(self, local: Path, remote: str) -> None:
+        """Copy a local file to a remote one, overwriting it."""
+        with self._calling(f"Cannot write {remote}"):
+            source = self._path(local.absolute().as_uri())
+            self._fs(remote).copyFromLocalFile(False, True, source, self._path(remote))
+
+    def read_text(self, path: str) -> str | None:
+        """Read a small UTF-8 file whole, or return None where there is none."""
+        try:
+            with self._calling(f"Cannot read {path}"):
+                stream = self._fs(path).open(self._path(path))
+                try:
+                    return bytes(stream.readAllBytes()).decode("utf-8", "replace")
+                finally:
+                    stream.close()
+        except NotFoundError:
+            return None
+
+    def write_text(self, path: str, text: str, *, overwrite: bool = True) -> bool:
+        """Write a small UTF-8 file; without ``overwrite``, return False where one exists."""
+        if not overwrite and self.exists(path):
+            return False
+        try:
+            with self._calling(f"Cannot write {path}"):
+                stream = self._fs(path).create(self._path(path), overwrite)
+                try:
+                    stream.write(bytearray(text.encode()))
+                finally:
+                    stream.close()
+        except TransientError:
+            # Two writers met between the look and the create: the other one won.
+            if not overwrite and self.exists(path):
+                return False
+            raise
+        return True
+
+    def touch(self, path: str) -> None:
+        """Set a file's modification time to now."""
+        with self._calling(f"Cannot touch {path}"):
+            self._fs(path).setTimes(self._path(path), int(time.time() * 1000), -1)
+
+    def _path(self, path: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(path)
+
+    def _fs(self, path: str) -> Any:
+        return self._path(path).getFileSystem(self._conf)
+
+    @contextmanager
+    def _calling(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (Py4JJavaError, Py4JNetworkError) as error:
+            raise translate(error, what) from None
+
+    @staticmethod
+    def _info(status: Any) -> FileInfo:
+        return FileInfo(
+            path=str(status.getPath().toUri().getPath()),
+            size=int(status.getLen()),
+            modified_ms=int(status.getModificationTime()),
+            is_dir=bool(status.isDirectory()),
+            owner=str(status.getOwner()),
+            mode=int(status.getPermission().toShort()),
+        )

@@ -1,0 +1,119 @@
+"""Spark sessions, and a JVM without one for commands that only look at files."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from lake.errors import ServiceError
+from lake.fs import FileSystem
+from lake.settings import CONF, Settings
+
+
+def prepare_environment(settings: Settings) -> None:
+    """Point Spark's own start scripts at our configuration and at the chosen Hadoop's.
+
+    Values that are set already stay: a site's choice wins.
+    """
+    os.environ.setdefault("SPARK_CONF_DIR", str(CONF))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    hadoop = settings.resolved_hadoop_conf_dir
+    if hadoop is not None:
+        os.environ.setdefault("HADOOP_CONF_DIR", str(hadoop))
+
+
+def require_service(settings: Settings) -> None:
+    """Fail at once, with a sentence, where the NameNode does not answer.
+
+    Hadoop's client would try for a minute. Where the address names no single host and port
+    (a nameservice, a local file system) there is nothing to ask and nothing happens.
+
+    Raises:
+        ServiceError: nothing listens at the configured address, or none is configured.
+    """
+    uri = settings.fs or default_fs(settings)
+    if not uri:
+        raise ServiceError(
+            "No HDFS is configured: start the sandbox with `flo sandbox up`, "
+            "or set HADOOP_CONF_DIR to a cluster's configuration."
+        )
+    parts = urlsplit(uri)
+    if parts.scheme != "hdfs" or not parts.hostname or not parts.port:
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
+    except OSError as error:
+        raise ServiceError(
+            f"HDFS does not answer at {parts.netloc} ({error.strerror or error}); "
+            "start it with `flo sandbox up`, or check HADOOP_CONF_DIR."
+        ) from None
+
+
+def default_fs(settings: Settings) -> str:
+    """Read ``fs.defaultFS`` from the Hadoop configuration; empty where there is none."""
+    conf = settings.resolved_hadoop_conf_dir
+    core = conf / "core-site.xml" if conf else None
+    if core is None or not core.is_file():
+        return ""
+    for entry in ElementTree.parse(core).iter("property"):  # noqa: S314 - our own configuration
+        if entry.findtext("name") in ("fs.defaultFS", "fs.default.name"):
+            return (entry.findtext("value") or "").strip()
+    return ""
+
+
+def spark_submit(settings: Settings) -> list[str]:
+    """The start of a ``spark-submit`` command line for a job of ours."""
+    home = Path(pyspark.__file__).parent
+    further = [f"--conf={key}={value}" for key, value in sorted(settings.spark.items())]
+    return [str(home / "bin" / "spark-submit"), "--master", settings.master, *further]
+
+
+def build_session(settings: Settings, app: str, *, names: bool = False) -> SparkSession:
+    """Open (or join) the Spark session of this process.
+
+    Args:
+        settings: master, further Spark settings, Hadoop configuration.
+        app: the application's name.
+        names: also declare ``flo.<table>`` for each table that exists, in this session only,
+            so that no metastore is needed.
+    """
+    prepare_environment(settings)
+    if SparkSession.getActiveSession() is None:
+        require_service(settings)
+    builder = SparkSession.builder.appName(app)
+    if "SPARK_SUBMIT_MODE" not in os.environ and not os.environ.get("PYSPARK_GATEWAY_PORT"):
+        # Under spark-submit the master is the operator's choice.
+        builder = builder.master(settings.master)
+    # Our own jobs go by path: they must not depend on a metastore being there.
+    builder = builder.config("spark.sql.catalogImplementation", "in-memory")
+    for key, value in settings.spark.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    if names:
+        from lake.tables import declare_names
+
+        declare_names(spark, settings)
+    return spark
+
+
+def open_file_system(settings: Settings) -> FileSystem:
+    """Start a JVM with Hadoop's client only (about a second), and return its file system.
+
+    Raises:
+        ServiceError: HDFS does not answer.
+    """
+    from pyspark.java_gateway import launch_gateway
+
+    prepare_environment(settings)
+    require_service(settings)
+    gateway = launch_gateway()  # type: ignore[no-untyped-call]
+    jvm = gateway.jvm
+    return FileSystem(jvm, jvm.org.apache.hadoop.conf.Configuration())

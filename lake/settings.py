@@ -1,0 +1,128 @@
+"""The settings: one frozen object from a TOML file, with FLO_ variables over it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from lake.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+CONF = PROJECT / "conf"
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations.
+
+    A value comes from the environment (``FLO_ROOT=/flo2``), else from the settings file
+    (``--conf``), else from the defaults below.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FLO_", frozen=True, extra="forbid")
+
+    root: str = Field("/flo", description="directory in HDFS that holds everything")
+    fs: str = Field("", description="file system URI; empty: the Hadoop configuration's own")
+    var: Path = Field(PROJECT / "var", description="local data of the sandbox and spool space")
+    hadoop_conf_dir: Path | None = Field(None, description="Hadoop client configuration")
+    contract: Path = Field(CONF / "contracts" / "flo.toml", description="the data contract")
+    master: str = Field("local[*]", description="Spark master; read by flo's own sessions")
+    spark: dict[str, str] = Field(default_factory=dict, description="more Spark settings")
+    trigger_seconds: float = Field(1.0, ge=0, description="shortest time between two batches")
+    max_files_per_batch: int = Field(200, ge=1, description="most drops in one batch")
+    poll_seconds: float = Field(0.5, gt=0, description="how often a stop request is looked for")
+    sweep_seconds: float = Field(5.0, gt=0, description="how often landing is swept")
+    retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
+    max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as init arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, conf: Path | None = None) -> Self:
+        """Read the settings file (default ``conf/local.toml``) and the environment.
+
+        Raises:
+            ConfigError: the file is missing or is not TOML, or a setting is unknown or wrong.
+        """
+        path = conf or Path(os.environ.get("FLO_CONF") or CONF / "local.toml")
+        values = _read_toml(path)
+        base = path.resolve().parent
+        for name in ("var", "hadoop_conf_dir", "contract"):
+            if values.get(name):
+                values[name] = base / values[name]
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError(_explain(path, error)) from None
+
+    @cached_property
+    def landing(self) -> str:
+        """Directory that the stream watches."""
+        return self.path("landing")
+
+    @cached_property
+    def archive(self) -> str:
+        """Directory where accounted-for files go."""
+        return self.path("archive")
+
+    @cached_property
+    def checkpoints(self) -> str:
+        """Directory of the stream's checkpoint, lock and stop marker."""
+        return self.path("checkpoints")
+
+    @cached_property
+    def tables(self) -> str:
+        """Directory that holds one Delta table per sub-directory."""
+        return self.path("tables")
+
+    def path(self, *parts: str) -> str:
+        """Join parts below the root: ``path("tables", "drops")`` is ``<fs>/flo/tables/drops``."""
+        return "/".join([f"{self.fs.rstrip('/')}/{self.root.strip('/')}", *parts])
+
+    @cached_property
+    def resolved_hadoop_conf_dir(self) -> Path | None:
+        """The Hadoop configuration to use: the environment's, the settings', the sandbox's."""
+        named = os.environ.get("HADOOP_CONF_DIR")
+        candidates = [Path(named) if named else None, self.hadoop_conf_dir, self.var / "hadoop"]
+        return next((path for path in candidates if path and path.is_dir()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"The settings file {path} does not exist; name another with --conf."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The settings file {path} cannot be read ({error.strerror}); check its permissions."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    """Say the first thing that is wrong, by name, without showing a value."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"The settings file {path} has an unknown setting '{name}'; remove or correct it."
+    where = f"{path} (or the variable FLO_{name.upper()})"
+    return f"The setting '{name}' in {where} is wrong: {first['msg']}."

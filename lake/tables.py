@@ -1,0 +1,201 @@
+"""The Delta tables: names, columns, properties, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from lake.fs import FileSystem
+from lake.settings import Settings
+
+DATABASE = "flo"
+
+FEATURES = "customer_features"
+SNAPSHOTS = "customer_snapshots"
+QUARANTINE = "quarantine"
+LEDGER = "drops"
+CHANNEL_KPIS = "channel_kpis"
+PLATFORM_KPIS = "platform_kpis"
+CHANNEL_PLATFORM_KPIS = "channel_platform_kpis"
+KPI_HISTORY = "kpi_history"
+
+_CUSTOMER = """
+    first_order_date DATE, last_order_date DATE,
+    last_order_date_online DATE, last_order_date_offline DATE, last_order_at TIMESTAMP,
+    order_num_total_ever_online BIGINT, order_num_total_ever_offline BIGINT,
+    customer_value_total_ever_online DECIMAL(18,2), customer_value_total_ever_offline DECIMAL(18,2)
+"""
+
+_KPIS = """
+    total_customers BIGINT, total_orders BIGINT, avg_orders DOUBLE,
+    total_revenue DECIMAL(38,2), avg_revenue DOUBLE,
+    revenue_min DECIMAL(20,4), revenue_p25 DECIMAL(20,4), revenue_p50 DECIMAL(20,4),
+    revenue_p75 DECIMAL(20,4), revenue_max DECIMAL(20,4),
+    features_version BIGINT, computed_at TIMESTAMP
+"""
+
+# Deletion vectors turn an update into a mark and an insert instead of a rewritten file.
+# Column statistics are kept only where they let a read skip files: master_id is spread evenly
+# over all files, and a statistic would leave it in clear in the transaction log.
+_NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+_BY_DROP = {"delta.dataSkippingStatsColumns": "drop_id"}
+_DELETION_VECTORS = {"delta.enableDeletionVectors": "true"}
+
+_FILLED = (
+    "order_num_total_ever_online",
+    "order_num_total_ever_offline",
+    "customer_value_total_ever_online",
+    "customer_value_total_ever_offline",
+    "order_num_total",
+    "customer_value_total",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table's columns (as SQL), Delta properties and CHECK constraints."""
+
+    name: str
+    columns: str
+    properties: dict[str, str] = field(default_factory=dict)
+    constraints: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> StructType:
+        """The columns as a Spark schema."""
+        return cast(StructType, StructType.fromDDL(self.columns))
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return self.schema.fieldNames()
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            FEATURES,
+            f"""
+            master_id STRING, order_channel STRING, platform_type STRING,
+            last_order_channel STRING, store_type STRING, platform_type_derived BOOLEAN,
+            {_CUSTOMER},
+            order_num_total BIGINT, customer_value_total DECIMAL(18,2),
+            avg_order_value DECIMAL(18,2), online_value_share DOUBLE, is_omnichannel BOOLEAN,
+            interested_in_categories_12 ARRAY<STRING>,
+            online_product_group STRING, offline_product_group STRING,
+            drop_id STRING, drop_time TIMESTAMP, row_no BIGINT, updated_at TIMESTAMP
+            """,
+            properties=_NO_STATISTICS | _DELETION_VECTORS,
+            constraints={
+                "has_master_id": "master_id IS NOT NULL",
+                **{f"{name}_filled": f"{name} IS NOT NULL AND {name} >= 0" for name in _FILLED},
+            },
+        ),
+        Table(
+            SNAPSHOTS,
+            f"""
+            master_id STRING, order_channel STRING, platform_type STRING,
+            last_order_channel STRING, store_type STRING,
+            {_CUSTOMER},
+            interested_in_categories_12 ARRAY<STRING>,
+            online_product_group STRING, offline_product_group STRING,
+            drop_id STRING, drop_time TIMESTAMP, row_no BIGINT,
+            absent ARRAY<STRING>, warnings ARRAY<STRING>, rescued MAP<STRING,STRING>
+            """,
+            properties=_BY_DROP | _DELETION_VECTORS,
+        ),
+        Table(
+            QUARANTINE,
+            """
+            drop_id STRING, path STRING, row_no BIGINT, raw STRING,
+            reasons ARRAY<STRING>, quarantined_at TIMESTAMP
+            """,
+            properties=_BY_DROP | _DELETION_VECTORS,
+        ),
+        Table(
+            LEDGER,
+            """
+            drop_id STRING, path STRING, archived_path STRING, bytes BIGINT,
+            modified_at TIMESTAMP, delimiter STRING, encoding STRING, date_format STRING,
+            decimal_mark STRING, columns ARRAY<STRING>, notes ARRAY<STRING>,
+            rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT,
+            rows_inserted BIGINT, rows_updated BIGINT, rows_unchanged BIGINT,
+            rows_stale BIGINT, rows_superseded BIGINT,
+            state STRING, reason STRING, batch_id BIGINT,
+            snapshots_version BIGINT, quarantine_version BIGINT, features_version BIGINT,
+            started_at TIMESTAMP, finished_at TIMESTAMP
+            """,
+        ),
+        Table(CHANNEL_KPIS, f"order_channel STRING, {_KPIS}"),
+        Table(PLATFORM_KPIS, f"platform_type STRING, {_KPIS}"),
+        Table(CHANNEL_PLATFORM_KPIS, f"order_channel STRING, platform_type STRING, {_KPIS}"),
+        Table(
+            KPI_HISTORY,
+            f"kpi_table STRING, order_channel STRING, platform_type STRING, {_KPIS}",
+        ),
+    )
+}
+
+
+def table_path(settings: Settings, name: str) -> str:
+    """Where a table lies, as a path for Delta."""
+    return settings.path("tables", name)
+
+
+def open_table(spark: SparkSession, settings: Settings, name: str) -> DeltaTable:
+    """Open one of the tables for MERGE, history and the like."""
+    return DeltaTable.forPath(spark, table_path(settings, name))
+
+
+def table_version(spark: SparkSession, settings: Settings, name: str) -> int:
+    """Newest version of a table."""
+    newest = open_table(spark, settings, name).history(1).select("version").collect()
+    return int(newest[0]["version"])
+
+
+def create_tables(spark: SparkSession, settings: Settings) -> list[str]:
+    """Create the tables that do not exist, and return their names."""
+    made = []
+    for table in TABLES.values():
+        path = table_path(settings, table.name)
+        if DeltaTable.isDeltaTable(spark, path):
+            continue
+        builder = DeltaTable.createIfNotExists(spark).location(path).addColumns(table.schema)
+        for key, value in table.properties.items():
+            builder = builder.property(key, value)
+        builder.execute()
+        made.append(table.name)
+    for table in TABLES.values():
+        _add_constraints(spark, table_path(settings, table.name), table)
+    return made
+
+
+def _add_constraints(spark: SparkSession, path: str, table: Table) -> None:
+    """Add the constraints that a crash between create and this may have left out."""
+    if not table.constraints:
+        return
+    details = DeltaTable.forPath(spark, path).detail().select("properties").collect()
+    for name, condition in table.constraints.items():
+        if f"delta.constraints.{name}" not in details[0]["properties"]:
+            spark.sql(f"ALTER TABLE delta.`{path}` ADD CONSTRAINT {name} CHECK ({condition})")
+
+
+def declare_names(spark: SparkSession, settings: Settings) -> None:
+    """Declare ``flo.<table>`` for each table that exists; repeating it changes nothing.
+
+    With an in-memory catalogue the names last as long as the session; with a metastore they
+    are there for everybody.
+    """
+    files = FileSystem.of(spark)
+    spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+    for info in files.list(settings.tables):
+        if info.is_dir and files.exists(f"{settings.tables}/{info.name}/_delta_log"):
+            spark.sql(
+                f"CREATE TABLE IF NOT EXISTS {DATABASE}.`{info.name}` USING delta "
+                f"LOCATION '{table_path(settings, info.name)}'"
+            )

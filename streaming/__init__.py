@@ -1,0 +1,1 @@
+"""From a drop in landing to snapshots, quarantine and features."""

@@ -1,0 +1,150 @@
+"""From a cell's text to a typed value, by the notation that its drop uses."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lake.contract import Contract
+from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT
+
+# The largest values: sums over any table that fits on earth stay within BIGINT and DECIMAL(38,2).
+MAX_COUNT = 10**12
+MAX_MONEY = 10**15
+
+_BRACKETS = r"^[\[{(]|[\]})]$"
+_QUOTES = r"^['\"]|['\"]$"
+
+
+def type_columns(staged: DataFrame, contract: Contract) -> DataFrame:
+    """Add the typed columns beside their text.
+
+    Args:
+        staged: the decoder's rows joined with their drop: each contract column as text, and of
+            the drop ``drop_time``, ``date_order`` and ``decimal_marks``.
+        contract: columns, their types and the business time zone.
+
+    Returns:
+        The input with each contract column typed and its text kept as ``text_<name>``; for
+        numbers also ``is_number_<name>`` and ``number_<name>`` (``DECIMAL(38,18)``, before range
+        and scale are looked at); ``last_order_at``, and ``drop_day``, the business day on which
+        the drop was made.
+    """
+    numbers = contract.of_type("count", "money")
+    dates = contract.of_type("date", "check")
+    rows = staged.withColumns({f"text_{name}": F.col(name) for name in contract.columns})
+    rows = rows.withColumns({f"_plain_{name}": _plain_number(name) for name in numbers})
+    rows = rows.withColumns({f"_moment_{name}": _split_moment(name) for name in dates})
+    rows = rows.withColumns({f"_day_{name}": _day(f"_moment_{name}") for name in dates})
+    rows = rows.withColumns(
+        {
+            **{f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in numbers},
+            **{
+                f"number_{name}": F.col(f"_plain_{name}").try_cast("decimal(38,18)")
+                for name in numbers
+            },
+        }
+    )
+    rows = rows.withColumns({f"_at_{name}": _instant(name, contract) for name in dates})
+    typed = {
+        **{name: _count(name) for name in contract.of_type("count")},
+        **{name: _money(name) for name in contract.of_type("money")},
+        **{name: _business_day(f"_at_{name}", contract) for name in dates},
+        **{name: _list(name) for name in contract.of_type("list")},
+        "last_order_at": F.col("_at_last_order_date"),
+        "drop_day": _business_day("drop_time", contract),
+    }
+    helpers = [f"_plain_{name}" for name in numbers]
+    helpers += [f"_{kind}_{name}" for name in dates for kind in ("moment", "day", "at")]
+    return rows.withColumns(typed).drop(*helpers)
+
+
+def _plain_number(name: str) -> Column:
+    """Rewrite a number as digits and point alone; NULL where it is none in its notation."""
+    text, mark = F.col(name), F.element_at("decimal_marks", F.lit(name))
+    by_comma = F.replace(F.replace(text, F.lit("."), F.lit("")), F.lit(","), F.lit("."))
+    by_point = F.replace(text, F.lit(","), F.lit(""))
+    return F.when((mark == ",") & text.rlike(NUMBER_COMMA), by_comma).when(
+        F.coalesce(mark != ",", F.lit(True)) & text.rlike(NUMBER_POINT), by_point
+    )
+
+
+def _count(name: str) -> Column:
+    number = F.col(f"number_{name}")
+    fits = (number == F.floor(number)) & (F.abs(number) <= MAX_COUNT)
+    return F.when(fits, number.try_cast("bigint"))
+
+
+def _money(name: str) -> Column:
+    number = F.col(f"number_{name}")
+    fits = (number == F.round(number, 2)) & (F.abs(number) <= MAX_MONEY)
+    return F.when(fits, number.try_cast("decimal(18,2)"))
+
+
+def _split_moment(name: str) -> Column:
+    """Take a date apart: ``day`` as yyyy-MM-dd, ``time`` and ``offset``, by the drop's order."""
+    text = F.col(name)
+
+    def part(pattern: str, group: int) -> Column:
+        return F.regexp_extract(text, pattern, group)
+
+    def two(column: Column) -> Column:
+        return F.lpad(column, 2, "0")
+
+    day_first = F.col("date_order") == "dmy"
+    first, second, year = (part(DATE_DMY, group) for group in (1, 2, 3))
+    day = F.when(day_first, first).otherwise(second)
+    month = F.when(day_first, second).otherwise(first)
+    # A year of two digits is of this century: the first FLO customer is of 2013.
+    full_year = F.when(F.length(year) == 2, F.concat(F.lit("20"), year)).otherwise(year)
+
+    def moment(iso_day: Column, pattern: str) -> Column:
+        seconds = F.coalesce(F.nullif(part(pattern, 6), F.lit("")), F.lit("00"))
+        fraction = F.rpad(F.substring(part(pattern, 7), 1, 6), 6, "0")
+        clock = F.concat_ws(":", two(part(pattern, 4)), part(pattern, 5), seconds)
+        has_time = part(pattern, 4) != ""
+        return F.struct(
+            iso_day.alias("day"),
+            F.when(has_time, F.concat(clock, F.lit("."), fraction)).alias("time"),
+            F.nullif(part(pattern, 8), F.lit("")).alias("offset"),
+        )
+
+    year_first = F.concat_ws("-", part(DATE_YMD, 1), two(part(DATE_YMD, 2)), two(part(DATE_YMD, 3)))
+    year_last = F.concat_ws("-", full_year, two(month), two(day))
+    return F.when(text.rlike(DATE_YMD), moment(year_first, DATE_YMD)).when(
+        text.rlike(DATE_DMY), moment(year_last, DATE_DMY)
+    )
+
+
+def _day(moment: str) -> Column:
+    return F.col(f"{moment}.day").try_cast("date")
+
+
+def _instant(name: str, contract: Contract) -> Column:
+    """The instant of a date cell; a date alone is that day's start in the business zone.
+
+    The zone is written into the text, so the session's own zone has no say.
+    """
+    moment = f"_moment_{name}"
+    zone = F.lit(contract.business_timezone)
+    time = F.coalesce(f"{moment}.time", F.lit("00:00:00"))
+    offset = F.when(F.col(f"{moment}.time").isNotNull(), F.coalesce(f"{moment}.offset", zone))
+    text = F.concat(F.col(f"{moment}.day"), F.lit(" "), time, F.coalesce(offset, zone))
+    return F.when(F.col(f"_day_{name}").isNotNull(), text.try_cast("timestamp"))
+
+
+def _business_day(instant: str, contract: Contract) -> Column:
+    """The day of an instant in the business zone, whatever the session's zone is."""
+    epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
+    utc = F.timestamp_add("MICROSECOND", F.unix_micros(F.col(instant)), epoch)
+    local = F.convert_timezone(F.lit("UTC"), F.lit(contract.business_timezone), utc)
+    return local.cast("date")
+
+
+def _list(name: str) -> Column:
+    """Read ``[A, B]``, ``A,B`` or ``['A', 'B']``; ``[]`` is an empty list, no text is NULL."""
+    inner = F.regexp_replace(F.trim(F.col(name)), _BRACKETS, "")
+    items = F.transform(
+        F.split(inner, ","), lambda item: F.regexp_replace(F.trim(item), _QUOTES, "")
+    )
+    return F.filter(items, lambda item: item != "")

@@ -1,0 +1,140 @@
+"""One drop from its stored bytes to a staged Parquet file, and what was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from lake.contract import Contract
+from lake.errors import DropRejected
+from streaming.decode.batches import BatchReader
+from streaming.decode.dialect import Layout, find_layout
+from streaming.decode.formats import FormatEvidence
+from streaming.decode.records import Block, split_blocks, split_lines
+from streaming.decode.staging import staged_writer
+from streaming.decode.text import binary_content, inspect_text, line_too_long
+
+_CHUNK = 1 << 22
+_OPENING = 1 << 16
+
+
+@dataclass(frozen=True)
+class DecodedDrop:
+    """What was found in a drop.
+
+    Attributes:
+        rows: records read, good or bad, without header and blank lines.
+        columns: the header in order, by contract name where known; unnamed ones are empty.
+        absent: optional columns of the contract that the header lacks, sorted.
+        date_order: ``dmy`` or ``mdy``, for all dates whose year comes last.
+        decimal_marks: for each count and money column of the contract, ``.`` or ``,``.
+        date_format: the date formats, for the ledger.
+        decimal_mark: the decimal marks, for the ledger.
+        notes: what is worth telling once; never a cell's value.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    absent: tuple[str, ...]
+    delimiter: str
+    encoding: str
+    date_order: str
+    decimal_marks: dict[str, str]
+    date_format: str
+    decimal_mark: str
+    notes: tuple[str, ...]
+
+
+def decode_drop(
+    spool: Path, name: str, contract: Contract, staged: Path, *, drop_id: str, max_line_bytes: int
+) -> DecodedDrop:
+    """Decode a drop's stored bytes into a staged Parquet file, in constant memory.
+
+    A row that cannot be read has a problem and its raw text, and null in every column. Lengths
+    of lines are compared with `max_line_bytes` in characters.
+
+    Args:
+        spool: local copy of the stored bytes.
+        name: the drop's file name.
+        staged: the Parquet file to write; it is not there after an error.
+
+    Raises:
+        DropRejected: nothing of the drop can be used; the code and the message say why.
+    """
+    text = inspect_text(spool, name, max_line_bytes)
+    blocks = split_blocks(text.chunks(min(_CHUNK, max_line_bytes)), max_line_bytes)
+    opening = _read_opening(blocks)
+    lines = split_lines(opening.text)
+    try:
+        layout = find_layout(lines, contract, looks_binary=text.looks_binary)
+    except DropRejected as error:
+        if opening.too_long and error.code == "empty_file":
+            error = binary_content() if text.looks_binary else line_too_long(max_line_bytes)
+        raise error from None
+    rest = Block("".join(lines[layout.header_lines :]))
+    reader = BatchReader(layout, max_line_bytes)
+    evidence = FormatEvidence(contract, set(layout.positions))
+    with staged_writer(staged, contract, drop_id, layout) as writer:
+        for batch in reader.read(chain([rest], opening.after, blocks)):
+            for column, at in layout.positions.items():
+                evidence.add(column, batch.cells[at])
+            writer.write(batch)
+        if writer.rows == 0:
+            raise DropRejected(
+                "header_only", "The file has a header and no rows; send it again with its data."
+            )
+    return _describe(text.encoding, text.notes, layout, reader, evidence, contract, writer.rows)
+
+
+@dataclass(frozen=True)
+class _Opening:
+    text: str
+    after: tuple[Block, ...]
+
+    @property
+    def too_long(self) -> bool:
+        return bool(self.after)
+
+
+def _read_opening(blocks: Iterator[Block]) -> _Opening:
+    """Gather enough lines to see the header and some records."""
+    parts: list[str] = []
+    size = 0
+    for block in blocks:
+        if block.too_long:
+            return _Opening("".join(parts), (block,))
+        parts.append(block.text)
+        size += len(block.text)
+        if size >= _OPENING:
+            break
+    return _Opening("".join(parts), ())
+
+
+def _describe(
+    encoding: str,
+    notes: tuple[str, ...],
+    layout: Layout,
+    reader: BatchReader,
+    evidence: FormatEvidence,
+    contract: Contract,
+    rows: int,
+) -> DecodedDrop:
+    notation = evidence.decide()
+    blank = layout.blank_lines + reader.blank_lines
+    lines = [f"{blank:,} blank lines skipped"] if blank else []
+    if reader.spanning:
+        lines.append(f"{reader.spanning:,} records have line breaks within quotes")
+    return DecodedDrop(
+        rows=rows,
+        columns=layout.columns,
+        absent=layout.absent(contract),
+        delimiter=layout.delimiter,
+        encoding=encoding,
+        date_order=notation.date_order,
+        decimal_marks=notation.decimal_marks,
+        date_format=notation.date_format,
+        decimal_mark=notation.decimal_mark,
+        notes=notes + layout.notes + tuple(lines) + notation.notes,
+    )

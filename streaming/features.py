@@ -1,0 +1,208 @@
+"""The order rule: from snapshots to one row per customer, whole or as a step from what is stored.
+
+A customer's row is the snapshot with the greatest ``(sequence_by, drop_time, drop_id, row_no)``;
+a column that a snapshot's drop lacked comes from the greatest one whose drop had it.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from lake.contract import Contract
+from lake.tables import FEATURES, TABLES
+
+# Columns that name the winning snapshot; they differ where the values may still be the same.
+IDENTITY = ["drop_id", "drop_time", "row_no"]
+_SEQUENCE_TAIL = ["drop_time", "drop_id", "row_no"]
+_COUNTS = ["order_num_total_ever_online", "order_num_total_ever_offline"]
+_VALUES = ["customer_value_total_ever_online", "customer_value_total_ever_offline"]
+BUSINESS = [
+    "order_channel",
+    "platform_type",
+    "last_order_channel",
+    "store_type",
+    "first_order_date",
+    "last_order_date",
+    "last_order_date_online",
+    "last_order_date_offline",
+    "last_order_at",
+    *_COUNTS,
+    *_VALUES,
+    "interested_in_categories_12",
+    "online_product_group",
+    "offline_product_group",
+]
+
+
+def sequence(contract: Contract, source: str | None = None) -> Column:
+    """The place of a snapshot in the order, as a comparable struct."""
+    prefix = f"{source}." if source else ""
+    leading = F.col(f"{prefix}{contract.sequence_by}").alias("leading")
+    return F.struct(leading, *[F.col(f"{prefix}{name}").alias(name) for name in _SEQUENCE_TAIL])
+
+
+def fold_snapshots(snapshots: DataFrame, contract: Contract) -> DataFrame:
+    """Apply the order rule to all snapshots of each customer, from nothing.
+
+    Args:
+        snapshots: rows of ``customer_snapshots``.
+        contract: ``sequence_by`` and which columns may be absent.
+
+    Returns:
+        The business and identity columns, one row per ``master_id``, missing numbers as 0;
+        see :func:`complete` for the rest of ``customer_features``.
+    """
+    always, optional = _split(contract)
+    place = sequence(contract)
+    folded = snapshots.groupBy("master_id").agg(
+        F.max(F.struct(place.alias("place"), *always, *IDENTITY)).alias("winner"),
+        *[F.max(_if_present(name, place)).alias(f"_{name}") for name in optional],
+    )
+    return folded.select("master_id", *_unpack(always, optional)).transform(fill_numbers)
+
+
+def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFrame:
+    """Apply each drop's candidates one by one, in ``(drop_time, drop_id)`` order, to the features.
+
+    Args:
+        candidates: snapshots, at most one per customer and drop (see :func:`pick_candidates`).
+        stored: the rows of ``customer_features`` of these customers.
+
+    Returns:
+        One row per candidate: ``master_id, drop_id``, ``outcome`` (``inserted``, ``updated``,
+        ``unchanged`` or ``stale``), ``touched`` (the values changed at this or an earlier step),
+        ``is_last``, ``state`` (the customer's business and identity columns after this drop),
+        ``existed``, ``behind_stored`` (the candidate is older than the stored row), and the
+        stored winner's ``stored_id`` and ``stored_row_no``.
+    """
+    always, optional = _split(contract)
+    rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(_as_snapshots(stored))
+    rows = rows.transform(fill_numbers).withColumn("place", sequence(contract))
+    order = Window.partitionBy("master_id").orderBy(
+        F.col("is_stored").desc(), "drop_time", "drop_id"
+    )
+    so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    before = order.rowsBetween(Window.unboundedPreceding, -1)
+    winner = F.struct("place", *[F.col(name) for name in [*always, *IDENTITY]])
+    rows = rows.select(
+        "master_id",
+        "drop_id",
+        "is_stored",
+        "place",
+        F.max(winner).over(so_far).alias("winner"),
+        *[
+            F.max(_if_present(name, F.col("place"))).over(so_far).alias(f"_{name}")
+            for name in optional
+        ],
+        F.max("place").over(before).alias("best_before"),
+        F.max(F.when(F.col("is_stored"), F.col("place"))).over(so_far).alias("stored_place"),
+        F.lead("drop_id").over(order).isNull().alias("is_last"),
+    )
+    unpacked = _unpack(always, optional)
+    rows = rows.withColumn("state", F.struct(*unpacked))
+    business = F.struct(*[F.col(f"state.{name}") for name in BUSINESS])
+    same = F.lag(business).over(order).eqNullSafe(business)
+    outcome = (
+        F.when(F.col("best_before").isNull(), "inserted")
+        .when(F.col("place") < F.col("best_before"), "stale")
+        .when(same, "unchanged")
+        .otherwise("updated")
+    )
+    changes = ~F.col("is_stored") & F.col("outcome").isin("inserted", "updated")
+    rows = rows.withColumn("outcome", outcome).withColumn("touched", F.max(changes).over(so_far))
+    return rows.where(~F.col("is_stored")).select(
+        "master_id",
+        "drop_id",
+        "outcome",
+        "touched",
+        "is_last",
+        "state",
+        F.col("stored_place").isNotNull().alias("existed"),
+        F.coalesce(F.col("place") < F.col("stored_place"), F.lit(False)).alias("behind_stored"),
+        F.col("stored_place.drop_id").alias("stored_id"),
+        F.col("stored_place.row_no").alias("stored_row_no"),
+    )
+
+
+def pick_candidates(snapshots: DataFrame, contract: Contract) -> DataFrame:
+    """Keep each drop's greatest snapshot of each customer; the others are superseded."""
+    order = Window.partitionBy("master_id", "drop_id").orderBy(sequence(contract).desc())
+    ranked = snapshots.withColumn("_rank", F.row_number().over(order))
+    return ranked.where(F.col("_rank") == 1).select("master_id", *BUSINESS, *IDENTITY, "absent")
+
+
+def complete(rows: DataFrame, *further: str) -> DataFrame:
+    """Add the derived columns and select the columns of ``customer_features`` and ``further``.
+
+    Args:
+        rows: ``master_id``, business and identity columns (numbers filled) and ``updated_at``;
+            ``platform_type`` as given by a drop, NULL where none did.
+    """
+    online, offline = (F.col(name) for name in _COUNTS)
+    value_online, value_offline = (F.col(name) for name in _VALUES)
+    orders, value = online + offline, (value_online + value_offline).cast("decimal(18,2)")
+    by_rule = (
+        F.when((online > 0) & (offline > 0), "OmniChannel")
+        .when(online > 0, "Online")
+        .when(offline > 0, "Offline")
+    )
+    # NULL where there is nothing to divide by; the quotient is rounded half up, once.
+    average = F.when(orders > 0, (value / orders).cast("decimal(38,10)"))
+    share = F.when(value > 0, value_online.cast("double") / value.cast("double"))
+    derived = {
+        "platform_type_derived": F.col("platform_type").isNull(),
+        "platform_type": F.coalesce("platform_type", by_rule),
+        "order_num_total": orders,
+        "customer_value_total": value,
+        "avg_order_value": F.round(average, 2).cast("decimal(18,2)"),
+        "online_value_share": share,
+        "is_omnichannel": (online > 0) & (offline > 0),
+    }
+    return rows.withColumns(derived).select(*TABLES[FEATURES].column_names, *further)
+
+
+def fill_numbers(rows: DataFrame) -> DataFrame:
+    """Fill the four "ever" numbers with 0 where they are missing."""
+    zero = {name: F.coalesce(name, F.lit(0).cast("bigint")) for name in _COUNTS}
+    none = {name: F.coalesce(name, F.lit(0).cast("decimal(18,2)")) for name in _VALUES}
+    return rows.withColumns(zero | none)
+
+
+def differs(left: str, right: str, columns: list[str]) -> Column:
+    """Tell whether two aliased rows differ in any of these columns (NULL equals NULL)."""
+    unequal = [~F.col(f"{left}.{name}").eqNullSafe(F.col(f"{right}.{name}")) for name in columns]
+    return reduce(Column.__or__, unequal)
+
+
+def _as_snapshots(stored: DataFrame) -> DataFrame:
+    """See a stored row as a snapshot that has every column."""
+    given = F.when(~F.col("platform_type_derived"), F.col("platform_type"))
+    return stored.withColumn("platform_type", given).select(
+        "master_id",
+        *BUSINESS,
+        *IDENTITY,
+        F.array().cast("array<string>").alias("absent"),
+        F.lit(True).alias("is_stored"),
+    )
+
+
+def _split(contract: Contract) -> tuple[list[str], list[str]]:
+    """Separate the business columns that every drop has from those that one may lack."""
+    optional = [name for name in BUSINESS if name in contract.optional]
+    return [name for name in BUSINESS if name not in optional], optional
+
+
+def _if_present(name: str, place: Column) -> Column:
+    here = ~F.array_contains("absent", F.lit(name))
+    return F.when(here, F.struct(place.alias("place"), F.col(name).alias("value")))
+
+
+def _unpack(always: list[str], optional: list[str]) -> list[Column]:
+    return [
+        *[F.col(f"winner.{name}").alias(name) for name in always],
+        *[F.col(f"_{name}.value").alias(name) for name in optional],
+        *[F.col(f"winner.{name}").alias(name) for name in IDENTITY],
+    ]

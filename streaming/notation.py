@@ -1,0 +1,37 @@
+"""How numbers and dates may be written, as patterns that Python, Java and RE2 read alike.
+
+The decoder gathers evidence with them and the stream converts with them, so both agree on what
+a number or a date is. All are anchored and use ASCII digits only; cells are trimmed beforehand.
+"""
+
+from __future__ import annotations
+
+# Excel writes 1E+05 for long numbers; three exponent digits are more than any real value needs.
+_EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
+# A thousands mark stands between groups of exactly three digits, and never after a leading zero.
+_GROUPED = r"[1-9][0-9]{0,2}(?:%s[0-9]{3})+"
+_NUMBER = r"^[+-]?(?:(?:[0-9]+|" + _GROUPED + r")(?:%s[0-9]*)?|%s[0-9]+)" + _EXPONENT + r"$"
+
+NUMBER_POINT = _NUMBER % (",", r"\.", r"\.")
+"""A number with a decimal point: ``12.5``, ``1,234.56``, ``-4``, ``1E+05``."""
+
+NUMBER_COMMA = _NUMBER % (r"\.", ",", ",")
+"""A number with a decimal comma: ``12,5``, ``1.234,56``, ``-4``, ``1,5E+05``."""
+
+TIME_PART = (
+    r"[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?"
+    r" ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+"""A time after a date, unanchored; groups: hour, minute, second, fraction, offset."""
+
+YMD_PART = r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})"
+"""A date with its year first, unanchored; groups: year, month, day."""
+
+DMY_PART = r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4}|[0-9]{2})"
+"""A date with its year last, unanchored; groups: day and month in the file's order, year."""
+
+DATE_YMD = f"^{YMD_PART}(?:{TIME_PART})?$"
+"""Year first; groups 1 to 3: year, month, day; 4 to 8: those of ``TIME_PART``."""
+
+DATE_DMY = f"^{DMY_PART}(?:{TIME_PART})?$"
+"""Year last; groups 1 and 2: day and month in the file's order; 3: year; 4 to 8: time."""

@@ -1,0 +1,252 @@
+"""One batch: from the files that the source planned to their rows, their accounts, the archive."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import RLock
+
+import structlog
+from pyspark.sql import SparkSession
+
+from checkpoints.ledger import Ledger, LedgerRow, State, to_metadata
+from checkpoints.recovery import recover
+from checkpoints.spark_checkpoint import SeenFile
+from lake.contract import Contract
+from lake.errors import DropRejected
+from lake.failpoint import failpoint
+from lake.fs import FileInfo, FileSystem, from_millis
+from lake.settings import Settings
+from streaming.archive import archive_path, move_to_archive
+from streaming.decode import DecodedDrop, decode_drop
+from streaming.intake import Drop, NotYet, take_in
+from streaming.rows import Judgement, judge
+from streaming.upsert import plan_upsert, write_upsert
+from streaming.write import write_quarantine, write_snapshots
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A drop that could be read: its file, what was found in it, and its account so far."""
+
+    drop: Drop
+    found: DecodedDrop
+    row: LedgerRow
+
+
+class Processor:
+    """Takes batches of landed files to the end, one batch at a time.
+
+    Every step may be repeated: rows of a drop are written once, or taken back by
+    :func:`checkpoints.recovery.recover` before the next batch; the ledger row comes last.
+    """
+
+    def __init__(
+        self, spark: SparkSession, settings: Settings, contract: Contract, spool: Path
+    ) -> None:
+        """Recover what an earlier stream left, and read the ledger."""
+        self.settings = settings
+        self.contract = contract
+        self.files = FileSystem.of(spark)
+        self.ledger = Ledger(spark, settings)
+        self.deferred: set[str] = set()
+        self.mutex = RLock()
+        self._spool = spool
+        self._staging = settings.path("checkpoints", "staging")
+        self.files.delete(self._staging)
+        recover(spark, settings, self.ledger)
+
+    def process(
+        self, spark: SparkSession, planned: list[SeenFile], batch_id: int
+    ) -> list[LedgerRow]:
+        """Take these files to the end, and return the accounts that were added."""
+        with self.mutex:
+            started = datetime.now(UTC)
+            shutil.rmtree(self._spool, ignore_errors=True)
+            self._spool.mkdir(parents=True)
+            settled, decoded = self._read_all(planned, batch_id, started)
+            settled += self._write(spark, decoded) if decoded else []
+            self.finish(spark, settled)
+            self.files.delete(f"{self._staging}/{batch_id}")
+            return settled
+
+    def finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
+        """Write the accounts, then move the files of all of them to the archive."""
+        self.ledger.append(spark, rows)
+        failpoint("after_ledger")
+        for row in rows:
+            self.archive(row)
+            log.info(
+                "drop",
+                file=row.path.rsplit("/", 1)[-1],
+                state=row.state,
+                reason=row.reason,
+                drop_id=(row.drop_id or "")[:12],
+                read=row.rows_read,
+                quarantined=row.rows_quarantined,
+            )
+        failpoint("after_archive")
+
+    def archive(self, row: LedgerRow) -> None:
+        """Move the file of an account to the archive, if it still is the one accounted for."""
+        info = self.files.status(row.path)
+        # A file that changed since then is not the one that was accounted for: the sweep sees it.
+        if info is not None and info.modified_ms == row.key[1] and row.archived_path:
+            move_to_archive(self.files, row.path, row.archived_path)
+            failpoint("during_archive")
+
+    def _read_all(
+        self, planned: list[SeenFile], batch_id: int, started: datetime
+    ) -> tuple[list[LedgerRow], list[Decoded]]:
+        """Read each file; what cannot go on is settled at once."""
+        settled: list[LedgerRow] = []
+        decoded: list[Decoded] = []
+        for number, file in enumerate(planned):
+            path, info = file.path, self.files.status(file.path)
+            done = self.ledger.find(path, info.modified_ms if info else file.modified_ms)
+            if done is not None:
+                self.archive(done)
+                continue
+            row = self._account(info, file, batch_id, started)
+            try:
+                drop = take_in(self.files, path, self._spool / str(number))
+                row = replace(
+                    row,
+                    drop_id=drop.drop_id,
+                    bytes=drop.info.size,
+                    modified_at=drop.info.modified_at,
+                )
+                if self._is_repeat(drop, decoded):
+                    same = "the same bytes are ingested already"
+                    settled.append(replace(row, state=State.DUPLICATE, reason=same))
+                else:
+                    decoded.append(self._decode(drop, row, batch_id))
+            except DropRejected as refusal:
+                settled.append(replace(row, reason=str(refusal)))
+            except NotYet:
+                self.deferred.add(path)
+                log.info("waiting", file=path.rsplit("/", 1)[-1], why="still being written")
+        return settled, decoded
+
+    def _account(
+        self, info: FileInfo | None, planned: SeenFile, batch_id: int, started: datetime
+    ) -> LedgerRow:
+        """Open a file's account as refused, which is what it stays unless all goes well."""
+        path = planned.path
+        return LedgerRow(
+            path=path,
+            bytes=info.size if info else 0,
+            modified_at=info.modified_at if info else from_millis(planned.modified_ms),
+            state=State.REJECTED,
+            started_at=started,
+            batch_id=batch_id,
+            archived_path=archive_path(self.settings, self.files, path, started) if info else None,
+        )
+
+    def _is_repeat(self, drop: Drop, decoded: list[Decoded]) -> bool:
+        earlier = {each.drop.drop_id for each in decoded}
+        return drop.drop_id in earlier or self.ledger.is_ingested(drop.drop_id)
+
+    def _decode(self, drop: Drop, row: LedgerRow, batch_id: int) -> Decoded:
+        staged = drop.spool.with_suffix(".parquet")
+        found = decode_drop(
+            drop.spool,
+            drop.info.name,
+            self.contract,
+            staged,
+            drop_id=drop.drop_id,
+            max_line_bytes=self.settings.max_line_bytes,
+        )
+        drop.spool.unlink()
+        self.files.upload(staged, f"{self._staging}/{batch_id}/{drop.drop_id}.parquet")
+        staged.unlink()
+        told = replace(
+            row,
+            delimiter=found.delimiter,
+            encoding=found.encoding,
+            date_format=found.date_format,
+            decimal_mark=found.decimal_mark,
+            columns=found.columns,
+            notes=found.notes,
+            rows_read=found.rows,
+        )
+        return Decoded(drop, found, told)
+
+    def _write(self, spark: SparkSession, decoded: list[Decoded]) -> list[LedgerRow]:
+        """Judge the rows of these drops and write them: snapshots, quarantine, features."""
+        batch_id = decoded[0].row.batch_id
+        staged = spark.read.parquet(f"{self._staging}/{batch_id}")
+        drops = [(each.drop, each.found) for each in decoded]
+        judged = judge(spark, staged, drops, self.contract)
+        try:
+            rows = [_settle(each.row, judged) for each in decoded]
+            retried = [r.drop_id for r in rows if r.drop_id and self.ledger.quarantined(r.drop_id)]
+            snapshots = write_snapshots(spark, self.settings, judged, rows)
+            failpoint("after_snapshots")
+            quarantine = write_quarantine(spark, self.settings, judged, rows, retried)
+            failpoint("after_quarantine")
+            return self._upsert(spark, judged, rows, snapshots, quarantine)
+        finally:
+            judged.release()
+
+    def _upsert(
+        self,
+        spark: SparkSession,
+        judged: Judgement,
+        rows: list[LedgerRow],
+        snapshots: int | None,
+        quarantine: int | None,
+    ) -> list[LedgerRow]:
+        versions = [
+            replace(
+                row,
+                snapshots_version=snapshots if row.rows_accepted else None,
+                quarantine_version=quarantine if row.rows_quarantined else None,
+            )
+            for row in rows
+        ]
+        if snapshots is None:
+            return versions
+        now = datetime.now(UTC)
+        upsert = plan_upsert(spark, self.settings, self.contract, judged.accepted, now)
+        try:
+            counted = [_count(row, upsert.outcomes) for row in versions]
+            for row in counted:
+                row.check_sums()
+            metadata = to_metadata(counted)
+            version = write_upsert(spark, self.settings, self.contract, upsert, metadata)
+        finally:
+            upsert.release()
+        failpoint("after_merge")
+        return [
+            replace(row, features_version=version) if row.state == State.INGESTED else row
+            for row in counted
+        ]
+
+
+def _settle(row: LedgerRow, judged: Judgement) -> LedgerRow:
+    """Put the judgement on a drop's rows into its account."""
+    verdict = judged.verdicts[str(row.drop_id)]
+    if verdict.refusal:
+        return replace(row, rows_quarantined=row.rows_read, reason=verdict.refusal)
+    bad = verdict.quarantined
+    return replace(
+        row, state=State.INGESTED, rows_quarantined=bad, rows_accepted=row.rows_read - bad
+    )
+
+
+def _count(row: LedgerRow, outcomes: Mapping[str, Mapping[str, int]]) -> LedgerRow:
+    counts = outcomes.get(str(row.drop_id), {})
+    return replace(
+        row,
+        rows_inserted=counts.get("inserted", 0),
+        rows_updated=counts.get("updated", 0),
+        rows_unchanged=counts.get("unchanged", 0),
+        rows_stale=counts.get("stale", 0),
+        rows_superseded=counts.get("superseded", 0),
+    )

@@ -1,0 +1,183 @@
+"""Judge the rows of a batch: which are accepted, which are not and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract import Action, Contract, Rule
+from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
+from streaming.casts import MAX_COUNT, MAX_MONEY, type_columns
+from streaming.decode import DecodedDrop
+from streaming.intake import Drop
+
+_PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
+_DROPS = """
+    drop_id STRING, path STRING, drop_time TIMESTAMP, date_order STRING,
+    decimal_marks MAP<STRING,STRING>, absent ARRAY<STRING>
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules make of one drop.
+
+    Attributes:
+        quarantined: number of its rows that are not accepted.
+        refusal: why the whole drop is refused, or None.
+    """
+
+    quarantined: int
+    refusal: str | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A batch's rows, judged: ``accepted`` and ``quarantined`` are disjoint and add up to all."""
+
+    accepted: DataFrame
+    quarantined: DataFrame
+    verdicts: Mapping[str, Verdict]
+    release: Callable[[], None]
+
+
+def judge(
+    spark: SparkSession,
+    staged: DataFrame,
+    drops: Sequence[tuple[Drop, DecodedDrop]],
+    contract: Contract,
+) -> Judgement:
+    """Type the decoder's rows, ask the contract's rules, and part them.
+
+    Args:
+        spark: the session of the batch.
+        staged: the decoder's rows of all these drops.
+        drops: each drop with what its decoder found.
+        contract: the rules, and the share of bad rows above which a drop is refused.
+    """
+    facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
+    rows = staged.join(F.broadcast(facts), "drop_id").transform(
+        lambda frame: apply_rules(type_columns(frame, contract), contract)
+    )
+    rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    verdicts = _verdicts(rows, contract)
+    refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
+    rows_judged = rows.withColumn("reasons", _with_refusal(refused))
+    is_bad = F.size("reasons") > 0
+    return Judgement(
+        accepted=rows_judged.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
+        quarantined=rows_judged.where(is_bad)
+        .withColumn("quarantined_at", F.current_timestamp())
+        .select(*TABLES[QUARANTINE].column_names),
+        verdicts=verdicts,
+        release=lambda: (rows.unpersist(), None)[1],
+    )
+
+
+def apply_rules(typed: DataFrame, contract: Contract) -> DataFrame:
+    """Ask each rule of each row, and select what snapshots and quarantine need.
+
+    Returns:
+        The snapshot columns, ``path``, ``raw``, ``reasons`` (of quarantine and refuse rules, or
+        the decoder's problems alone where the row could not be read) and ``refusals``.
+    """
+    by_action = {
+        action: _names_of(contract, [rule for rule in contract.rules if rule.then is action])
+        for action in Action
+    }
+    unreadable = F.size("problems") > 0
+    nothing = F.array().cast("array<string>")
+    bad = F.concat(by_action[Action.QUARANTINE], by_action[Action.REFUSE])
+    judged = typed.withColumns(
+        {
+            "warnings": F.when(unreadable, nothing).otherwise(by_action[Action.WARN]),
+            "reasons": F.when(unreadable, F.col("problems")).otherwise(bad),
+            "refusals": F.when(unreadable, nothing).otherwise(by_action[Action.REFUSE]),
+        }
+    )
+    kept = [*TABLES[SNAPSHOTS].column_names, "path", "raw", "reasons", "refusals"]
+    return judged.select(*kept)
+
+
+def expand(rule: Rule, contract: Contract) -> list[tuple[str, str]]:
+    """List a rule's predicates as ``(name, SQL)``, one for each column that it is asked of.
+
+    The name of a rule that is asked of columns says which: ``negative: order_num_…``.
+    """
+    names = rule.columns or contract.of_type(*rule.types)
+    if not names:
+        return [(rule.name, _fill(rule.when, None, contract))]
+    return [(f"{rule.name}: {name}", _fill(rule.when, name, contract)) for name in names]
+
+
+def _fill(predicate: str, column: str | None, contract: Contract) -> str:
+    def replacement(found: re.Match[str]) -> str:
+        name = found.group(2) or column or ""
+        is_count = name in contract.columns and contract.columns[name].type == "count"
+        return {
+            "text": f"text_{name}",
+            "number": f"number_{name}",
+            "is_number": f"is_number_{name}",
+            "value": name,
+            "column": f"'{name}'",
+            "maximum": str(MAX_COUNT if is_count else MAX_MONEY),
+        }[found.group(1)]
+
+    return _PLACEHOLDER.sub(replacement, predicate)
+
+
+def _names_of(contract: Contract, rules: Sequence[Rule]) -> Column:
+    """An array of the names of those of these rules that are true for the row."""
+    met = [
+        F.when(F.expr(predicate), F.lit(name))
+        for rule in rules
+        for name, predicate in expand(rule, contract)
+    ]
+    if not met:
+        return F.array().cast("array<string>")
+    return F.filter(F.array(*met), lambda name: name.isNotNull())
+
+
+def _verdicts(rows: DataFrame, contract: Contract) -> dict[str, Verdict]:
+    counts = rows.groupBy("drop_id").agg(
+        F.count(F.lit(1)).alias("n"),
+        F.count_if(F.size("reasons") > 0).alias("bad"),
+        F.first(F.get("refusals", F.lit(0)), ignorenulls=True).alias("refusal"),
+    )
+    verdicts = {}
+    for row in counts.collect():
+        refusal = None
+        if row["refusal"]:
+            refusal = f"refused: at least one row meets the rule '{row['refusal']}'"
+        elif row["bad"] > contract.max_bad_share * row["n"]:
+            refusal = (
+                f"too_many_bad_rows: {row['bad']} of {row['n']} rows were not accepted, "
+                f"more than the contract's {contract.max_bad_share:.0%}"
+            )
+        verdicts[row["drop_id"]] = Verdict(row["bad"], refusal)
+    return verdicts
+
+
+def _with_refusal(refused: Sequence[str]) -> Column:
+    """Give every row of a refused drop a reason, beside its own ones."""
+    if not refused:
+        return F.col("reasons")
+    is_refused = F.col("drop_id").isin(list(refused))
+    extended = F.concat("reasons", F.array(F.lit("drop_refused")))
+    return F.when(is_refused, extended).otherwise(F.col("reasons"))
+
+
+def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:
+    return (
+        drop.drop_id,
+        drop.info.path,
+        drop.info.modified_at,
+        found.date_order,
+        dict(found.decimal_marks),
+        list(found.absent),
+    )

@@ -1,0 +1,34 @@
+"""The stream over the list of landed files: which ones are new, never what is in them."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lake.settings import Settings
+
+NAMES = "*.{[cC][sS][vV],[cC][sS][vV].[gG][zZ]}"
+"""What a drop's name looks like, as Hadoop globs it."""
+
+UNFINISHED = ("_*", ".*", "*._COPYING_", "*.tmp", "*.part", "*.partial", "*.filepart")
+"""Names under which programs write what they rename when it is whole."""
+
+
+def is_drop_name(name: str) -> bool:
+    """Tell whether the source would take a file of this name."""
+    return not name.startswith(("_", ".")) and name.lower().endswith((".csv", ".csv.gz"))
+
+
+def landed_files(spark: SparkSession, settings: Settings) -> DataFrame:
+    """Stream the files of the landing directory, one row a file, without their content.
+
+    ``maxFileAge`` is as good as unlimited: the source would silently ignore a file whose
+    modification time is much older than the newest one's.
+    """
+    return (
+        spark.readStream.format("binaryFile")
+        .option("pathGlobFilter", NAMES)
+        .option("maxFileAge", "36500d")
+        .option("maxFilesPerTrigger", str(settings.max_files_per_batch))
+        .load(settings.landing)
+        .select("path")
+    )

@@ -1,0 +1,203 @@
+"""Run the query until told to stop: recover, retry what passes, sweep, and end cleanly."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from checkpoints.lock import StreamLock
+from checkpoints.spark_checkpoint import SparkCheckpoint
+from lake.contract import Contract
+from lake.errors import FloError, ServiceError
+from lake.failpoint import failpoint
+from lake.fs import FileInfo, FileSystem, transient
+from lake.settings import Settings
+from streaming.processor import Processor
+from streaming.query import RunningQuery, Stopping
+from streaming.source import is_drop_name, landed_files
+from streaming.stopping import StopRequest
+from streaming.sweep import sweep
+
+log = structlog.get_logger()
+
+AfterBatch = Callable[[SparkSession], None]
+
+
+class Supervisor:
+    """Keeps one stream running on the landing directory."""
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        settings: Settings,
+        contract: Contract,
+        *,
+        once: bool = False,
+        after_batch: AfterBatch | None = None,
+    ) -> None:
+        """Prepare; nothing runs before :meth:`run`."""
+        self._spark = spark
+        self._settings = settings
+        self._contract = contract
+        self._once = once
+        self._after_batch = after_batch
+        self._files = FileSystem.of(spark)
+        self._lock = StreamLock(self._files, settings)
+        self._seen: set[str] = set()
+
+    def run(self) -> int:
+        """Run until told to stop (or, with ``once``, until landing is drained).
+
+        Returns:
+            The exit code: 0, or 130 where the end was asked for with Ctrl-C.
+
+        Raises:
+            LockedError: another stream is running.
+            ServiceError: transient trouble lasted longer than ``retry_seconds``.
+        """
+        self._lock.acquire(self._spark.sparkContext.applicationId)
+        stop = StopRequest(self._files, self._settings)
+        stop.listen(self._spark._jvm)
+        self._stop = stop
+        try:
+            self._run_with_retries(stop)
+        finally:
+            self._lock.release()
+        stop.clear_marker()
+        log.info("stopped")
+        return 130 if stop.interrupted else 0
+
+    def _run_with_retries(self, stop: StopRequest) -> None:
+        """Start the query anew after transient trouble, with growing pauses."""
+        trouble_since: float | None = None
+        pause = 1.0
+        while True:
+            started = time.monotonic()
+            try:
+                self._run_query(stop)
+                return
+            except (FloError, PySparkException, Py4JError) as error:
+                if not transient(error):
+                    raise
+                if trouble_since is None or time.monotonic() - started > 60:
+                    trouble_since, pause = started, 1.0
+                left = trouble_since + self._settings.retry_seconds - time.monotonic()
+                if left <= 0 or stop:
+                    raise ServiceError(
+                        f"The stream gave up after {self._settings.retry_seconds:.0f} s of trouble "
+                        f"({_sentence(error)}). Nothing is lost: start it again when it is over."
+                    ) from None
+                log.warning("retrying", seconds=pause, why=_sentence(error))
+                _wait(min(pause, left), stop)
+                pause = min(pause * 2, 30.0)
+
+    def _run_query(self, stop: StopRequest) -> None:
+        with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
+            processor = Processor(
+                self._spark, self._settings, self._contract, Path(spool) / "batch"
+            )
+            self._checkpoint = SparkCheckpoint(self._files, checkpoint_path(self._settings))
+            self._seen = self._committed_files()
+            log.info("watching", landing=self._settings.landing, once=self._once)
+            if self._once:
+                self._drain(processor, stop)
+            else:
+                self._watch(processor, stop)
+
+    def _watch(self, processor: Processor, stop: StopRequest) -> None:
+        query = self._start(processor)
+        swept = 0.0
+        while not stop.poll():
+            if query.wait(self._settings.poll_seconds):
+                return
+            self._lock.refresh()
+            if time.monotonic() - swept > self._settings.sweep_seconds:
+                sweep(self._spark, processor, self._seen)
+                swept = time.monotonic()
+        query.finish()
+
+    def _drain(self, processor: Processor, stop: StopRequest) -> None:
+        """Take in every whole file that is there now; what comes later is for the next time."""
+        present = self._whole_files()
+        while not stop.poll():
+            sweep(self._spark, processor, self._seen)
+            query = self._start(processor)
+            while not query.wait(self._settings.poll_seconds):
+                self._lock.refresh()
+                if stop.poll():
+                    query.finish()
+                    return
+            sweep(self._spark, processor, self._seen)
+            left = {(info.size, info.modified_ms) for info in self._whole_files()}
+            if not left & {(info.size, info.modified_ms) for info in present}:
+                return
+            log.info("again", files=len(left))
+        return
+
+    def _whole_files(self) -> list[FileInfo]:
+        return [
+            info
+            for info in self._files.list(self._settings.landing)
+            if (is_drop_name(info.name) and not info.is_dir)
+            and not self._files.is_being_written(info.path)
+        ]
+
+    def _start(self, processor: Processor) -> RunningQuery:
+        failures: list[BaseException] = []
+
+        def take(frame: DataFrame, batch_id: int) -> None:
+            try:
+                self._take(processor, frame.sparkSession, batch_id)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        writer = (
+            landed_files(self._spark, self._settings)
+            .writeStream.queryName("flo")
+            .option("checkpointLocation", self._checkpoint.path)
+            .foreachBatch(take)
+        )
+        interval = f"{self._settings.trigger_seconds} seconds"
+        trigger = {"availableNow": True} if self._once else {"processingTime": interval}
+        return RunningQuery(writer.trigger(**trigger).start(), failures)
+
+    def _take(self, processor: Processor, spark: SparkSession, batch_id: int) -> None:
+        if self._stop:
+            raise Stopping
+        failpoint("after_offsets")
+        # The source's own list says which files it planned: reading them through Spark would
+        # lose one that has vanished since, without a word.
+        planned = self._checkpoint.files_of(batch_id)
+        processor.process(spark, planned, batch_id)
+        self._seen.update(file.path for file in planned)
+        if self._after_batch is not None:
+            self._after_batch(spark)
+        failpoint("before_commit")
+
+    def _committed_files(self) -> set[str]:
+        committed = self._checkpoint.committed()
+        end = self._checkpoint.offset_after(committed[-1]) if committed else -1
+        return {each.path for each in self._checkpoint.seen() if each.offset <= end}
+
+
+def checkpoint_path(settings: Settings) -> str:
+    """Directory of the query's checkpoint."""
+    return f"{settings.checkpoints}/stream"
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+
+
+def _wait(seconds: float, stop: StopRequest) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not stop:
+        time.sleep(0.1)

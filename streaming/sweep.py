@@ -1,0 +1,89 @@
+"""Look at landing beside the query: what the source cannot see, or will never look at again."""
+
+from __future__ import annotations
+
+import fnmatch
+from datetime import UTC, datetime
+
+import structlog
+from pyspark.sql import SparkSession
+
+from checkpoints.ledger import LedgerRow, State
+from lake.fs import FileInfo
+from streaming.archive import archive_path
+from streaming.processor import Processor
+from streaming.source import UNFINISHED, is_drop_name
+
+log = structlog.get_logger()
+
+
+def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[LedgerRow]:
+    """Settle or renew what lies in landing and would otherwise lie there for ever.
+
+    * An accounted-for file, left by a crash between ledger and move, goes to the archive.
+    * A file that the source has seen and will not report again (overwritten under its old name,
+      or still being written when it was noticed) gets a fresh name, once it is whole.
+    * A directory, or a file whose name is no drop's, is refused with a reason.
+
+    Args:
+        spark: a session for the ledger.
+        processor: holds the ledger; no batch runs while landing is swept.
+        seen: paths of the files of committed batches.
+
+    Returns:
+        The accounts that were added.
+    """
+    with processor.mutex:
+        refused: list[LedgerRow] = []
+        for info in processor.files.list(processor.settings.landing):
+            row = processor.ledger.find(info.path, info.modified_ms)
+            if row is not None:
+                processor.archive(row)
+            elif info.is_dir or not is_drop_name(info.name):
+                refused += _refuse(processor, info)
+            elif info.path in seen and not processor.files.is_being_written(info.path):
+                _renew(processor, info)
+        processor.finish(spark, refused)
+        return refused
+
+
+def _renew(processor: Processor, info: FileInfo) -> None:
+    """Give a file a name under which the source has not seen it; its time stays."""
+    folder, _, name = info.path.rpartition("/")
+    stem, dot, suffix = name.partition(".")
+    fresh = f"{folder}/{stem}~{datetime.now(UTC):%Y%m%d%H%M%S%f}{dot}{suffix}"
+    processor.files.rename(info.path, fresh)
+    log.info("renamed", file=name, to=fresh.rsplit("/", 1)[-1], why="other bytes, same name")
+
+
+def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:
+    if any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED):
+        return []
+    if info.is_dir and _is_filling(processor, info):
+        return []
+    reason = (
+        "is_directory: landing takes files; put the files themselves there"
+        if info.is_dir
+        else "not_csv: the name of a drop ends in .csv or .csv.gz; rename it and drop it again"
+    )
+    now = datetime.now(UTC)
+    return [
+        LedgerRow(
+            path=info.path,
+            bytes=info.size,
+            modified_at=info.modified_at,
+            state=State.REJECTED,
+            reason=reason,
+            started_at=now,
+            archived_path=archive_path(processor.settings, processor.files, info.path, now),
+        )
+    ]
+
+
+def _is_filling(processor: Processor, folder: FileInfo) -> bool:
+    """Tell whether somebody is still copying files into a directory."""
+    return any(
+        any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
+        or processor.files.is_being_written(info.path)
+        for info in processor.files.walk(folder.path)
+    )

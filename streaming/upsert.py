@@ -1,0 +1,193 @@
+"""The upsert: from a batch's accepted rows to one commit on ``customer_features``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from delta.tables import DeltaTable
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract import Contract
+from lake.settings import Settings
+from lake.tables import FEATURES, LEDGER, SNAPSHOTS, TABLES, open_table, table_path, table_version
+from streaming.features import (
+    BUSINESS,
+    IDENTITY,
+    complete,
+    differs,
+    fold_snapshots,
+    pick_candidates,
+    sequence,
+    step,
+)
+
+OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """What a batch does to the features.
+
+    Attributes:
+        outcomes: per ``drop_id``, how many rows were inserted, updated, unchanged, stale and
+            superseded.
+        rows: the feature rows to write, with ``existed``; persisted until :meth:`release`.
+        inserts: how many of them are new customers.
+        updates: how many of them replace a row.
+    """
+
+    outcomes: Mapping[str, Counter[str]]
+    rows: DataFrame
+    inserts: int
+    updates: int
+    release: Callable[[], None]
+
+
+def plan_upsert(
+    spark: SparkSession,
+    settings: Settings,
+    contract: Contract,
+    accepted: DataFrame,
+    now: datetime,
+) -> Upsert:
+    """Work out what the accepted rows change, and how each of them counts.
+
+    Args:
+        spark: the session of the batch.
+        settings: where the tables are.
+        contract: the order rule's leading column and the optional columns.
+        accepted: this batch's rows of ``customer_snapshots``, already written there.
+        now: ``updated_at`` of the rows whose values change.
+    """
+    features = spark.read.format("delta").load(table_path(settings, FEATURES))
+    candidates = pick_candidates(accepted, contract)
+    stored = features.join(candidates.select("master_id"), "master_id", "left_semi")
+    steps = step(candidates, stored, contract).persist(StorageLevel.MEMORY_AND_DISK)
+    superseded = accepted.groupBy("drop_id").agg(
+        (F.count(F.lit(1)) - F.count_distinct("master_id")).alias("n")
+    )
+    outcomes = _count(steps, superseded)
+    rows = _changed(steps, now)
+    if any(counts["stale"] for counts in outcomes.values()):
+        rows = _with_recomputed(spark, settings, contract, rows, steps, candidates, features, now)
+    rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    sizes = {row["existed"]: row["count"] for row in rows.groupBy("existed").count().collect()}
+
+    def release() -> None:
+        rows.unpersist()
+        steps.unpersist()
+
+    return Upsert(outcomes, rows, sizes.get(False, 0), sizes.get(True, 0), release)
+
+
+def write_upsert(
+    spark: SparkSession, settings: Settings, contract: Contract, upsert: Upsert, metadata: str
+) -> int:
+    """Write the feature rows in one commit that carries ``metadata``, and return its version.
+
+    Only the clauses that are needed are asked for: new customers alone are appended, known ones
+    alone need no outer join. A matched row is replaced only by one that is not older.
+    """
+    if upsert.inserts + upsert.updates == 0:
+        return table_version(spark, settings, FEATURES)
+    table = open_table(spark, settings, FEATURES)
+    columns = TABLES[FEATURES].column_names
+    spark.conf.set(_METADATA, metadata)
+    try:
+        if upsert.updates == 0:
+            frame = upsert.rows.select(*columns)
+            frame.write.format("delta").mode("append").save(table_path(settings, FEATURES))
+        else:
+            _merge(table, upsert, columns, contract)
+    finally:
+        spark.conf.unset(_METADATA)
+    return table_version(spark, settings, FEATURES)
+
+
+def _merge(table: DeltaTable, upsert: Upsert, columns: list[str], contract: Contract) -> None:
+    values: dict[str, str | Column] = {name: F.col(f"s.{name}") for name in columns}
+    # A row whose values stay keeps its time of change: the plan leaves it NULL.
+    kept: dict[str, str | Column] = {"updated_at": F.coalesce("s.updated_at", "t.updated_at")}
+    merge = table.alias("t").merge(upsert.rows.alias("s"), "t.master_id = s.master_id")
+    not_older = sequence(contract, "s") >= sequence(contract, "t")
+    merge = merge.whenMatchedUpdate(condition=not_older, set=values | kept)
+    if upsert.inserts:
+        merge = merge.whenNotMatchedInsert(values=values)
+    merge.execute()
+
+
+def _count(steps: DataFrame, superseded: DataFrame) -> dict[str, Counter[str]]:
+    outcomes: dict[str, Counter[str]] = {}
+    for row in steps.groupBy("drop_id", "outcome").count().collect():
+        outcomes.setdefault(row["drop_id"], Counter())[row["outcome"]] = row["count"]
+    for row in superseded.collect():
+        outcomes.setdefault(row["drop_id"], Counter())["superseded"] = row["n"]
+    return outcomes
+
+
+def _changed(steps: DataFrame, now: datetime) -> DataFrame:
+    """Turn the last step of each customer whose winner changed into a feature row."""
+    same_winner = F.col("state.drop_id").eqNullSafe(F.col("stored_id")) & F.col(
+        "state.row_no"
+    ).eqNullSafe(F.col("stored_row_no"))
+    last = steps.where(F.col("is_last") & ~same_winner)
+    touched = F.when(F.col("touched"), F.lit(now))
+    flat = last.select("master_id", "state.*", touched.alias("updated_at"), "existed")
+    return complete(flat, "existed")
+
+
+def _with_recomputed(
+    spark: SparkSession,
+    settings: Settings,
+    contract: Contract,
+    rows: DataFrame,
+    steps: DataFrame,
+    candidates: DataFrame,
+    features: DataFrame,
+    now: datetime,
+) -> DataFrame:
+    """Recompute from snapshots the customers that a comparison with the stored row cannot decide.
+
+    These are the ones for whom a row older than the stored one has a column which the stored
+    winner's drop lacked: the stored value of that column may be older still.
+    """
+    ledger = spark.read.format("delta").load(table_path(settings, LEDGER))
+    lacking = (
+        ledger.where("state = 'ingested'")
+        .select(
+            F.col("drop_id").alias("stored_id"),
+            F.array_except(F.lit(list(contract.optional)), "columns").alias("lacked"),
+        )
+        .where(F.size("lacked") > 0)
+    )
+    behind = steps.where("behind_stored").select("master_id", "drop_id", "stored_id")
+    present = candidates.select("master_id", "drop_id", "absent")
+    undecided = (
+        behind.join(F.broadcast(lacking), "stored_id")
+        .join(present, ["master_id", "drop_id"])
+        .where(F.size(F.array_except("lacked", "absent")) > 0)
+        .select("master_id")
+        .distinct()
+        .persist()
+    )
+    if undecided.isEmpty():
+        undecided.unpersist()
+        return rows
+    snapshots = spark.read.format("delta").load(table_path(settings, SNAPSHOTS))
+    history = snapshots.join(F.broadcast(undecided), "master_id", "left_semi")
+    marked = {"updated_at": F.lit(now), "existed": F.lit(True)}
+    recomputed = complete(fold_snapshots(history, contract).withColumns(marked), "existed")
+    compared = [*BUSINESS, *IDENTITY]
+    changed = (
+        recomputed.alias("n")
+        .join(features.alias("o"), "master_id")
+        .where(differs("n", "o", compared))
+        .select("n.*")
+    )
+    return rows.join(F.broadcast(undecided), "master_id", "left_anti").unionByName(changed)

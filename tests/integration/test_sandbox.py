@@ -1,0 +1,173 @@
+"""The sandbox is a real HDFS that keeps its data, whatever happens to its processes."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox import Sandbox, SandboxError, Status
+from sandbox.java import find_java
+from sandbox.project import pyspark_jars
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Return a sandbox of this module's own."""
+    one = Sandbox(tmp_path_factory.mktemp("sandbox") / "var")
+    yield one
+    one.wipe()
+    assert not one.paths.home.exists()
+
+
+def shell(status: Status, *words: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of Hadoop's own file system shell as some HDFS user."""
+    env = {**os.environ, **({"HADOOP_USER_NAME": user} if user else {})}
+    line = [
+        str(find_java() / "bin" / "java"), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp",
+        f"{status.conf}:{pyspark_jars()}/*", "org.apache.hadoop.fs.FsShell", *words,
+    ]  # fmt: skip
+    return subprocess.run(line, capture_output=True, text=True, env=env, check=False)
+
+
+def put(status: Status, name: str, text: str, folder: Path) -> None:
+    """Store a file in HDFS."""
+    (folder / "text").write_text(text)
+    done = shell(status, "-put", "-f", str(folder / "text"), name)
+    assert done.returncode == 0, done.stderr
+
+
+def cat(status: Status, name: str) -> str:
+    """Return a file of HDFS."""
+    return shell(status, "-cat", name).stdout
+
+
+def pid_of(status: Status, name: str) -> int:
+    """Return a daemon's process."""
+    pid = next(daemon.pid for daemon in status.daemons if daemon.name == name)
+    assert pid is not None
+    return pid
+
+
+def test_up_twice_is_up_once(sandbox: Sandbox) -> None:
+    """A second `up`, even at the same moment, starts nothing and finds the same daemons."""
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda _: sandbox.up(), range(2))
+    assert first.ready
+    assert first == second == sandbox.up() == sandbox.status()
+
+
+def test_file_survives_down_and_up(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Taking the sandbox down loses nothing, and it comes up where it was."""
+    before = sandbox.up()
+    put(before, "/kept", "kept", tmp_path)
+    sandbox.down()
+    assert not sandbox.status().running
+    after = sandbox.up()
+    assert after.fs == before.fs
+    assert cat(after, "/kept") == "kept"
+
+
+@pytest.mark.parametrize("name", ["namenode", "datanode", "metastore"])
+def test_file_survives_a_kill(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+    """A daemon that is killed is the only one started again, and the data is intact."""
+    before = sandbox.up()
+    put(before, f"/{name}", name, tmp_path)
+    killed = psutil.Process(pid_of(before, name))
+    killed.kill()
+    psutil.wait_procs([killed], timeout=5)
+    assert not sandbox.status().ready
+    after = sandbox.up()
+    assert cat(after, f"/{name}") == name
+    put(after, f"/{name}", "written again", tmp_path)
+    others = [d.pid for d in before.daemons if d.name != name]
+    assert [d.pid for d in after.daemons if d.name != name] == others
+
+
+def test_two_sandboxes_side_by_side(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Two sandboxes know nothing of each other."""
+    one = sandbox.up()
+    put(one, "/mine", "mine", tmp_path)
+    other = Sandbox(tmp_path / "var")
+    try:
+        two = other.up()
+        assert one.fs != two.fs
+        assert shell(two, "-test", "-e", "/mine").returncode == 1
+    finally:
+        other.wipe()
+    assert not (tmp_path / "var").exists()
+    assert sandbox.status().ready
+
+
+def test_everything_listens_on_loopback(sandbox: Sandbox) -> None:
+    """No other machine can reach the sandbox."""
+    status = sandbox.up()
+    opened = {
+        (connection.laddr.ip, connection.laddr.port)
+        for daemon in status.daemons
+        for connection in psutil.Process(pid_of(status, daemon.name)).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {ip for ip, _ in opened} == {"127.0.0.1"}
+    assert {port for d in status.daemons for port in d.ports.values()} <= {p for _, p in opened}
+
+
+def test_users_are_told_apart(sandbox: Sandbox) -> None:
+    """Permissions hold: a user writes where it may and nowhere else."""
+    status = sandbox.up()
+    assert shell(status, "-mkdir", "-p", "/theirs", "/ours").returncode == 0
+    assert shell(status, "-chown", "supplier", "/theirs").returncode == 0
+    assert shell(status, "-touchz", "/theirs/a", user="supplier").returncode == 0
+    refused = shell(status, "-touchz", "/ours/a", user="supplier")
+    assert refused.returncode != 0
+    assert "Permission denied" in refused.stderr
+
+
+def test_yarn_joins_and_leaves(sandbox: Sandbox) -> None:
+    """YARN can be added to a running sandbox, is on loopback too, and is not needed afterwards."""
+    hdfs = sandbox.up()
+    both = sandbox.up(yarn=True)
+    assert both.ready
+    assert [daemon.name for daemon in both.daemons[3:]] == ["resourcemanager", "nodemanager"]
+    assert both.daemons[:3] == hdfs.daemons
+    for name in ("resourcemanager", "nodemanager"):
+        opened = psutil.Process(pid_of(both, name)).net_connections()
+        assert {c.laddr.ip for c in opened if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+    assert sandbox.up() == both
+    sandbox.down()
+    assert sandbox.up().daemons[3:] == ()
+
+
+def test_taken_port_is_one_sentence(sandbox: Sandbox) -> None:
+    """A port that another program took meanwhile is named, with the remedy; nothing is started."""
+    port = next(d for d in sandbox.up().daemons if d.name == "datanode").ports["datanode_http"]
+    sandbox.down()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen(1)
+        with pytest.raises(SandboxError, match=f"Port {port} .* FLO_DATANODE_HTTP_PORT"):
+            sandbox.up()
+    assert not sandbox.status().running
+
+
+def test_daemon_that_dies_is_told_with_its_log(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that cannot start is named with the end of its log, and none is left behind."""
+    sandbox.down()
+    version = sandbox.paths.name_dir / "current" / "VERSION"
+    kept = version.read_text()
+    version.write_text("torn")
+    with pytest.raises(SandboxError, match="The NameNode ended as it started") as caught:
+        sandbox.up()
+    assert caught.value.exit_code == 3
+    assert not sandbox.status().running
+    version.write_text(kept)
+    assert sandbox.up().ready
