@@ -32,8 +32,8 @@ def configure_logs() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.KeyValueRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True, sort_keys=False
+            structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "event"], drop_missing=True
             ),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -67,6 +67,7 @@ def _run(options: argparse.Namespace) -> int:
             compute_kpis(spark, settings)
 
     supervisor = Supervisor(spark, settings, contract, once=options.once, after_batch=after_batch)
+    supervisor.stop.listen(spark._jvm)
     try:
         return supervisor.run()
     finally:

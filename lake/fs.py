@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 
 from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
 
@@ -72,11 +72,14 @@ def from_millis(millis: int) -> datetime:
 def transient(error: BaseException) -> bool:
     """Tell whether trying again may help, for an error of ours, of Spark or of the JVM.
 
-    An error of ours says so itself. Anything else is worth another try: no input of a user's
-    reaches Spark unchecked, so what it raises is trouble around it, not a mistake.
+    An error of ours says so itself. A plan that Spark cannot analyse stays wrong. Anything else
+    is worth another try: no input of a user's reaches Spark unchecked, so what it raises is
+    trouble around it, not a mistake.
     """
     if isinstance(error, FloError):
         return isinstance(error, TransientError)
+    if isinstance(error, AnalysisException):
+        return False
     return isinstance(error, (Py4JJavaError, PySparkException))
 
 

@@ -90,6 +90,7 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
     rows = rows.select(
         "master_id",
         "drop_id",
+        "drop_time",
         "is_stored",
         "place",
         F.max(winner).over(so_far).alias("winner"),

@@ -9,6 +9,9 @@ from lake.settings import Settings
 NAMES = "*.{[cC][sS][vV],[cC][sS][vV].[gG][zZ]}"
 """What a drop's name looks like, as Hadoop globs it."""
 
+# The source of binary files knows its own schema, but only for files that are there already.
+_FILES = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
+
 UNFINISHED = ("_*", ".*", "*._COPYING_", "*.tmp", "*.part", "*.partial", "*.filepart")
 """Names under which programs write what they rename when it is whole."""
 
@@ -29,6 +32,7 @@ def landed_files(spark: SparkSession, settings: Settings) -> DataFrame:
         .option("pathGlobFilter", NAMES)
         .option("maxFileAge", "36500d")
         .option("maxFilesPerTrigger", str(settings.max_files_per_batch))
+        .schema(_FILES)
         .load(settings.landing)
         .select("path")
     )

@@ -20,13 +20,12 @@ class StopRequest:
     """Becomes set on SIGTERM, SIGINT or the stop marker; the second signal ends at once."""
 
     def __init__(self, files: FileSystem, settings: Settings) -> None:
-        """Forget a marker that was meant for an earlier stream."""
+        """Name the marker; nothing is looked for before :meth:`poll`."""
         self._files = files
         self._marker = stop_marker(settings)
         self._event = threading.Event()
         self._first = 0.0
         self.interrupted = False
-        files.delete(self._marker)
 
     def __bool__(self) -> bool:
         return self._event.is_set()

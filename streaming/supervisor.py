@@ -50,7 +50,13 @@ class Supervisor:
         self._after_batch = after_batch
         self._files = FileSystem.of(spark)
         self._lock = StreamLock(self._files, settings)
+        self._stop = StopRequest(self._files, settings)
         self._seen: set[str] = set()
+
+    @property
+    def stop(self) -> StopRequest:
+        """How this stream is told to end."""
+        return self._stop
 
     def run(self) -> int:
         """Run until told to stop (or, with ``once``, until landing is drained).
@@ -63,16 +69,15 @@ class Supervisor:
             ServiceError: transient trouble lasted longer than ``retry_seconds``.
         """
         self._lock.acquire(self._spark.sparkContext.applicationId)
-        stop = StopRequest(self._files, self._settings)
-        stop.listen(self._spark._jvm)
-        self._stop = stop
+        # A marker that is there already was meant for an earlier stream.
+        self._stop.clear_marker()
         try:
-            self._run_with_retries(stop)
+            self._run_with_retries(self._stop)
         finally:
             self._lock.release()
-        stop.clear_marker()
+        self._stop.clear_marker()
         log.info("stopped")
-        return 130 if stop.interrupted else 0
+        return 130 if self._stop.interrupted else 0
 
     def _run_with_retries(self, stop: StopRequest) -> None:
         """Start the query anew after transient trouble, with growing pauses."""

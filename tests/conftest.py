@@ -1,0 +1,81 @@
+"""What the tests share: one sandbox, one Spark session, and lakes of their own in its HDFS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from lake.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from tests.lakes import DropLake
+
+REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start an HDFS of the tests' own, and point this process and its children at it."""
+    from sandbox import Sandbox
+
+    var = tmp_path_factory.mktemp("sandbox") / "var"
+    with ExitStack() as undo, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("FLO_", "SPARK_"))]:
+            patch.delenv(name)
+        patch.delenv("HADOOP_CONF_DIR", raising=False)
+        patch.setenv("FLO_VAR", str(var))
+        sandbox = Sandbox(var)
+        undo.callback(sandbox.wipe)
+        sandbox.up()
+        yield dict(os.environ)
+
+
+@pytest.fixture(scope="session")
+def spark(environment: dict[str, str]) -> Iterator[SparkSession]:
+    """Open the one Spark session of a test run."""
+    from lake.session import build_session
+
+    small = {"spark.sql.shuffle.partitions": "1", "spark.ui.enabled": "false"}
+    session = build_session(Settings(master="local[2]", spark=small), "flo-tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def new_lake(spark: SparkSession) -> Callable[[], DropLake]:
+    """Make lakes: directories and empty tables under a root of their own in HDFS."""
+    from tests.lakes import DropLake
+
+    template: list[DropLake] = []
+
+    def make() -> DropLake:
+        lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
+        if not template:
+            template.append(DropLake(spark, Settings(root="/tests/template")))
+            template[0].initialise()
+        lake.copy_from(template[0])
+        return lake
+
+    return make
+
+
+@pytest.fixture
+def lake(new_lake: Callable[[], DropLake]) -> DropLake:
+    """Make an empty lake for one test."""
+    return new_lake()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Find the directory with the real files, which are not the project's to carry."""
+    if not (REAL / "flo_data_20k_v2.csv").is_file():
+        pytest.skip("no real data here")
+    return REAL

@@ -1,0 +1,134 @@
+"""A lake for tests: put drops into landing, take them in, and look at the tables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from checkpoints.spark_checkpoint import SeenFile
+from lake.contract import Contract, load_contract
+from lake.fs import FileInfo, FileSystem
+from lake.initialise import initialise
+from lake.settings import Settings
+from lake.tables import FEATURES, LEDGER, TABLES, table_path
+from streaming.processor import Processor
+
+HEADER = (
+    "master_id,order_channel,last_order_channel,first_order_date,last_order_date,"
+    "last_order_date_online,last_order_date_offline,order_num_total_ever_online,"
+    "order_num_total_ever_offline,customer_value_total_ever_offline,"
+    "customer_value_total_ever_online,interested_in_categories_12"
+)
+
+
+class DropLake:
+    """Directories and tables under one root, and what the stream does to them, step by step."""
+
+    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+        self.spark = spark
+        self.settings = settings
+        self.files = FileSystem.of(spark)
+        self.contract: Contract = load_contract(settings.contract)
+        self._batches = 0
+
+    def initialise(self) -> None:
+        """Make directories and tables."""
+        initialise(self.spark, self.settings)
+
+    def copy_from(self, other: DropLake) -> None:
+        """Become a copy of another lake's files: much quicker than making tables."""
+        jvm: Any = self.spark._jvm
+        conf = self.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+        source, target = (
+            jvm.org.apache.hadoop.fs.Path(each.settings.path()) for each in (other, self)
+        )
+        fs = source.getFileSystem(conf)
+        jvm.org.apache.hadoop.fs.FileUtil.copy(fs, source, fs, target, False, conf)
+
+    def put(self, name: str, content: str | bytes, *, modified_ms: int | None = None) -> FileInfo:
+        """Put a file into landing, as if it had been made at a certain time."""
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / "drop"
+            local.write_bytes(content.encode() if isinstance(content, str) else content)
+            path = f"{self.settings.landing}/{name}"
+            self.files.upload(local, path)
+        if modified_ms is not None:
+            jvm: Any = self.spark._jvm
+            target = jvm.org.apache.hadoop.fs.Path(path)
+            conf = self.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+            target.getFileSystem(conf).setTimes(target, modified_ms, -1)
+        info = self.files.status(path)
+        assert info is not None
+        return info
+
+    def processor(self) -> Processor:
+        """Open the part of the stream that takes batches in, as a start of the stream does."""
+        spool = Path(tempfile.mkdtemp(prefix="flo-test-spool-")) / "batch"
+        return Processor(self.spark, self.settings, self.contract, spool)
+
+    def take(self, *names: str, processor: Processor | None = None) -> list[dict[str, Any]]:
+        """Take these files of landing (all where none is named) in as one batch.
+
+        Returns the accounts that were added, as dictionaries.
+        """
+        infos = [
+            info
+            for info in self.files.list(self.settings.landing)
+            if not names or info.name in names
+        ]
+        planned = [SeenFile(info.path, info.modified_ms, 0) for info in infos]
+        self._batches += 1
+        rows = (processor or self.processor()).process(self.spark, planned, self._batches)
+        return [dict(vars(row)) for row in rows]
+
+    def table(self, name: str) -> DataFrame:
+        """Read a table."""
+        return self.spark.read.format("delta").load(table_path(self.settings, name))
+
+    def rows(self, name: str, *columns: str, order: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Read a table's rows, in a fixed order."""
+        wanted = list(columns) or TABLES[name].column_names
+        frame = self.table(name).select(*wanted).orderBy(*(order or wanted[:1]))
+        return [tuple(row) for row in frame.collect()]
+
+    def features(self, *columns: str) -> list[tuple[Any, ...]]:
+        """Read the features by ``master_id``: these columns, or all but ``updated_at``."""
+        wanted = columns or [c for c in TABLES[FEATURES].column_names if c != "updated_at"]
+        frame = self.table(FEATURES).orderBy("master_id").select(*wanted)
+        return [tuple(row) for row in frame.collect()]
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Read the ledger in the order of its accounts."""
+        frame = self.table(LEDGER).orderBy("finished_at", "modified_at", "path")
+        return [row.asDict() for row in frame.collect()]
+
+
+def csv(*rows: str, header: str = HEADER) -> str:
+    """Write a drop in the base layout."""
+    return "\n".join([header, *rows, ""])
+
+
+def row(
+    master_id: str = "c1",
+    *,
+    channel: str = "Offline",
+    first: str = "2020-01-01",
+    last: str = "2021-01-01",
+    online: str = "",
+    offline: str | None = None,
+    orders_online: str = "0",
+    orders_offline: str = "1",
+    value_offline: str = "10.00",
+    value_online: str = "0.00",
+    categories: str = "[]",
+) -> str:
+    """Write one row of the base layout; by default a customer with one offline order."""
+    offline = last if offline is None else offline
+    return (
+        f"{master_id},{channel},{channel},{first},{last},{online},{offline},"
+        f"{orders_online},{orders_offline},{value_offline},{value_online},{categories}"
+    )
