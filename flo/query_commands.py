@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flo.options import Conf, Output, settings_for
-from flo.output import Format, print_frame, say
+from flo.output import Format, print_frame, print_rows, say
 from lake.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+_SAME_IN_ALL_ROWS = ("features_version", "computed_at")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +38,25 @@ def kpis(
 
     spark = build_session(settings, "flo-kpis")
     say(describe(compute_kpis(spark, settings, full=full)))
-    print_frame(read_kpis(spark, settings), output)
+    rows = read_kpis(spark, settings)
+    if output is Format.TABLE:
+        _print_each(rows)
+    else:
+        print_frame(rows, output)
+
+
+def _print_each(kpis: DataFrame) -> None:
+    """Print the KPI tables one below the other, each with its own columns, for reading."""
+    from batch.kpis_job import KPI_TABLES
+    from flo.spark_rows import read_rows
+    from lake.tables import TABLES
+
+    rows = list(read_rows(kpis))
+    for name in KPI_TABLES:
+        own = [row for row in rows if row[kpis.columns.index("kpi_table")] == name]
+        shown = [c for c in TABLES[name].column_names if c not in _SAME_IN_ALL_ROWS]
+        places = [kpis.columns.index(column) for column in shown]
+        print_rows(shown, [[row[place] for place in places] for row in own], title=name)
 
 
 def sql(

@@ -27,10 +27,13 @@ def init(ctx: typer.Context, conf: Conf = None) -> None:
     """Make the directories and tables; safe to repeat."""
     settings = settings_for(ctx, conf)
     from lake.initialise import initialise
+    from lake.names import publish_names
     from lake.session import build_session
 
-    made = initialise(build_session(settings, "flo-init"), settings)
-    say(f"Ready under {settings.path()}; {len(made)} tables were made.")
+    spark = build_session(settings, "flo-init")
+    made = initialise(spark, settings)
+    names = publish_names(spark, settings)
+    say(f"Ready under {settings.path()}: {len(made)} tables made, {len(names)} names published.")
 
 
 def stream(

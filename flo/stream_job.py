@@ -51,6 +51,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> int:
     from lake.contract import load_contract
     from lake.initialise import initialise
+    from lake.names import publish_names
     from lake.session import build_session
     from lake.settings import Settings
     from streaming.supervisor import Supervisor
@@ -58,7 +59,8 @@ def _run(options: argparse.Namespace) -> int:
     settings = Settings.load(options.conf)
     contract = load_contract(settings.contract)
     spark = build_session(settings, "flo-stream")
-    initialise(spark, settings)
+    if initialise(spark, settings):
+        publish_names(spark, settings)
     after_batch = None
     if options.kpis:
         from batch.kpis_job import compute_kpis
