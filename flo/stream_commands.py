@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -61,6 +62,9 @@ def stream(
         *(["--kpis"] if kpis else []),
     ]
     command = [*spark_submit(settings), str(STREAM_JOB), *arguments]
+    # spark-submit passes on what Python says to standard error as standard output.
+    sys.stdout.flush()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # This process becomes spark-submit: signals and the exit code need no go-between.
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             patch.delenv(name)
         patch.delenv("HADOOP_CONF_DIR", raising=False)
         patch.setenv("FLO_VAR", str(var))
+        # As `. .venv/bin/activate` does: Spark's own scripts look for their Python there.
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         sandbox = Sandbox(var)
         undo.callback(sandbox.wipe)
         sandbox.up()
