@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from flo import data_commands, query_commands, sandbox_commands, stream_commands
+from flo import (
+    data_commands,
+    drop_commands,
+    ledger_commands,
+    query_commands,
+    sandbox_commands,
+    stream_commands,
+)
 from flo.options import Conf
 from flo.output import say
 
@@ -37,7 +44,14 @@ def _options(
         os.environ["FLO_DEBUG"] = "1"
 
 
-for _group in (sandbox_commands, data_commands, query_commands, stream_commands):
+for _group in (
+    sandbox_commands,
+    data_commands,
+    stream_commands,
+    drop_commands,
+    ledger_commands,
+    query_commands,
+):
     _group.register(app)
 
 

@@ -1,4 +1,4 @@
-"""``flo init``, ``flo stream``, ``flo stop`` and ``flo drop``: getting drops in."""
+"""``flo init``, ``flo stream`` and ``flo stop``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from flo.options import Conf, settings_for
 from flo.output import say
-from lake.errors import ConfigError, TransientError
+from lake.errors import TransientError
 
 STREAM_JOB = Path(__file__).with_name("stream_job.py")
 
@@ -96,19 +96,3 @@ def stop(
             )
         time.sleep(0.2)
     say("The stream has ended.")
-
-
-def drop_name(path: Path) -> str:
-    """The name that a local file gets in landing.
-
-    Raises:
-        ConfigError: its name is no drop's.
-    """
-    from streaming.source import is_drop_name
-
-    if not is_drop_name(path.name):
-        raise ConfigError(
-            f"{path} is no drop: its name must end in .csv or .csv.gz "
-            "and begin with neither '_' nor '.'; rename it."
-        )
-    return path.name

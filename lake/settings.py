@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from lake.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"
+# The same as spark.redaction.regex in conf/spark-defaults.conf.
+_SECRET = re.compile(r"(?i)secret|password|passwd|token|access[.]?key|credential")
 
 
 class Settings(BaseSettings):
@@ -90,6 +93,14 @@ class Settings(BaseSettings):
     def tables(self) -> str:
         """Directory that holds one Delta table per sub-directory."""
         return self.path("tables")
+
+    @cached_property
+    def shown_spark(self) -> dict[str, str]:
+        """The further Spark settings as they may be shown: what names a secret has no value."""
+        return {
+            key: "*** (redacted)" if _SECRET.search(key) else value
+            for key, value in sorted(self.spark.items())
+        }
 
     def path(self, *parts: str) -> str:
         """Join parts below the root: ``path("tables", "drops")`` is ``<fs>/flo/tables/drops``."""

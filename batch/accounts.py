@@ -1,0 +1,147 @@
+"""What became of the drops: questions to the ledger and to quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from checkpoints.lock import StreamLock
+from lake.errors import ConfigError, NotFoundError
+from lake.fs import FileSystem
+from lake.settings import Settings
+from lake.tables import (
+    CHANNEL_KPIS,
+    FEATURES,
+    LEDGER,
+    QUARANTINE,
+    table_path,
+    table_version,
+)
+from streaming.source import is_drop_name
+
+SHORT = (
+    "finished_at",
+    "file",
+    "state",
+    "rows_read",
+    "rows_inserted",
+    "rows_updated",
+    "rows_unchanged",
+    "rows_stale",
+    "rows_superseded",
+    "rows_quarantined",
+    "drop",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What lies in landing: ``oldest`` is the earliest modification time."""
+
+    files: int
+    bytes: int
+    oldest: datetime | None
+
+
+def read_ledger(spark: SparkSession, settings: Settings) -> DataFrame:
+    """Read the ledger, the newest account first.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+    """
+    path = table_path(settings, LEDGER)
+    if not FileSystem.of(spark).exists(f"{path}/_delta_log"):
+        raise NotFoundError(f"There are no tables under {settings.tables}; run `flo init` first.")
+    newest_first = (F.col("finished_at").desc(), F.col("modified_at").desc(), F.col("path").desc())
+    return spark.read.format("delta").load(path).orderBy(*newest_first)
+
+
+def shorten(ledger: DataFrame) -> DataFrame:
+    """Select what fits a screen: the file's name alone, twelve digits of the id."""
+    return ledger.withColumns(
+        {
+            "file": F.element_at(F.split("path", "/"), -1),
+            "drop": F.substring("drop_id", 1, 12),
+            "finished_at": F.date_trunc("second", "finished_at"),
+        }
+    ).select(*SHORT)
+
+
+def find_drop(spark: SparkSession, settings: Settings, prefix: str) -> dict[str, Any]:
+    """Find the account of a drop by its id or a beginning of it; the newest where it has several.
+
+    Raises:
+        NotFoundError: no such drop.
+        ConfigError: several drops have ids that begin so.
+    """
+    named = F.col("drop_id").startswith(prefix.strip().lower())
+    # A duplicate has the id of the drop that it repeats, and no rows of its own.
+    found = read_ledger(spark, settings).where(named & (F.col("state") != "duplicate")).collect()
+    if not found:
+        raise NotFoundError(f"No drop has the id {prefix}; see `flo drops`.")
+    if len({row["drop_id"] for row in found}) > 1:
+        raise ConfigError(f"Several drops have ids that begin with {prefix}; give more of it.")
+    return found[0].asDict()
+
+
+def quarantined_rows(spark: SparkSession, settings: Settings) -> DataFrame:
+    """Read the quarantine."""
+    return spark.read.format("delta").load(table_path(settings, QUARANTINE))
+
+
+def count_reasons(quarantine: DataFrame) -> DataFrame:
+    """Count the rows of each drop by reason; a row with two reasons counts under both."""
+    return (
+        quarantine.select("drop_id", "path", F.explode("reasons").alias("reason"))
+        .groupBy(
+            F.substring("drop_id", 1, 12).alias("drop"),
+            F.element_at(F.split("path", "/"), -1).alias("file"),
+            "reason",
+        )
+        .agg(F.count(F.lit(1)).alias("rows"))
+        .orderBy("file", "drop", F.col("rows").desc(), "reason")
+        .select("file", "drop", "reason", "rows")
+    )
+
+
+def look_at_landing(files: FileSystem, settings: Settings) -> Pending:
+    """See what waits in landing."""
+    waiting = [
+        info for info in files.list(settings.landing) if is_drop_name(info.name) and not info.is_dir
+    ]
+    oldest = min((info.modified_at for info in waiting), default=None)
+    return Pending(len(waiting), sum(info.size for info in waiting), oldest)
+
+
+def describe_status(spark: SparkSession, settings: Settings) -> list[tuple[str, Any]]:
+    """List where everything stands, as names and values."""
+    files = FileSystem.of(spark)
+    holder = StreamLock(files, settings).live_holder()
+    pending = look_at_landing(files, settings)
+    ledger = read_ledger(spark, settings)
+    states = {row["state"]: row["count"] for row in ledger.groupBy("state").count().collect()}
+    last = ledger.select("path", "state", "finished_at").first()
+    kpis = spark.read.format("delta").load(table_path(settings, CHANNEL_KPIS))
+    shown = kpis.agg(F.max("features_version")).collect()[0][0]
+    return [
+        ("root", settings.path()),
+        ("stream", f"running: {holder}" if holder else "not running"),
+        ("pending files", pending.files),
+        ("pending bytes", pending.bytes),
+        ("oldest pending since", pending.oldest),
+        *((f"drops {state}", states.get(state, 0)) for state in _STATES),
+        ("last drop", last["path"].rsplit("/", 1)[-1] if last else None),
+        ("last drop became", last["state"] if last else None),
+        ("last drop at", last["finished_at"].astimezone() if last else None),
+        ("features version", table_version(spark, settings, FEATURES)),
+        ("KPIs of features version", shown),
+        *((f"spark.{key}", value) for key, value in settings.shown_spark.items()),
+    ]
+
+
+_STATES = ("ingested", "duplicate", "rejected")

@@ -1,0 +1,99 @@
+"""``flo drop``: put files into landing, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from flo.options import Conf, Output, settings_for
+from flo.output import Format, print_rows
+from lake.errors import ConfigError, NotFoundError
+
+if TYPE_CHECKING:
+    from lake.fs import FileSystem
+    from lake.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(drop)
+
+
+def drop(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Local CSV files.")],
+    conf: Conf = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Put files into landing: copied under a hidden name, then renamed.
+
+    A file gets the time at which it is dropped; nothing in landing is ever overwritten.
+    """
+    for file in files:
+        _check(file)
+    settings = settings_for(ctx, conf)
+    from lake.session import open_file_system
+
+    remote = open_file_system(settings)
+    if not remote.exists(settings.landing):
+        raise NotFoundError(f"There is no directory {settings.landing}; run `flo init` first.")
+    rows = [(str(file), *_put(remote, settings, file)) for file in _watched(files)]
+    print_rows(("file", "landed_as", "bytes"), rows, output)
+
+
+def landing_name(name: str, taken: set[str], now: datetime) -> str:
+    """The name that a file gets in landing: its own, or with the time where that is taken."""
+    if name not in taken:
+        return name
+    stem, dot, suffix = name.partition(".")
+    return f"{stem}~{now:%Y%m%d%H%M%S%f}{dot}{suffix}"
+
+
+def _check(file: Path) -> None:
+    from streaming.source import is_drop_name
+
+    if file.is_dir():
+        raise ConfigError(f"{file} is a directory; name the files in it.")
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {file}; check the path.")
+    if not is_drop_name(file.name):
+        raise ConfigError(
+            f"{file} is no drop: its name must end in .csv or .csv.gz "
+            "and begin with neither '_' nor '.'; rename it."
+        )
+
+
+def _put(remote: FileSystem, settings: Settings, file: Path) -> tuple[str, int]:
+    """Copy one file beside its place, under a name that nobody reads, and rename it."""
+    now = datetime.now(UTC)
+    taken = {info.name for info in remote.list(settings.landing)}
+    name = landing_name(file.name, taken, now)
+    hidden = f"{settings.landing}/._{now:%Y%m%d%H%M%S%f}_{name}._COPYING_"
+    try:
+        remote.upload(file, hidden)
+        remote.rename(hidden, f"{settings.landing}/{name}")
+    except BaseException:
+        remote.delete(hidden)
+        raise
+    return f"{settings.landing}/{name}", file.stat().st_size
+
+
+def _watched(files: list[Path]) -> Iterator[Path]:
+    """Show a bar of bytes on a terminal; elsewhere the printed rows are enough."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from files
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TransferSpeedColumn(), console=console) as progress:
+        task = progress.add_task("Dropping", total=sum(file.stat().st_size for file in files))
+        for file in files:
+            progress.update(task, description=f"Dropping {file.name}")
+            yield file
+            progress.advance(task, file.stat().st_size)
