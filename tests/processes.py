@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Stream:
 
     def __init__(self, log: Path, *arguments: str, env: Mapping[str, str]) -> None:
         self.log = log
-        self._seen = 0
+        self.started_at = time.time()
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [str(BIN / "flo"), "stream", *arguments],
@@ -64,6 +65,12 @@ class Stream:
     def text(self) -> str:
         """What it has said so far."""
         return self.log.read_text("utf-8", "replace")
+
+    def first_time_of(self, text: str) -> float | None:
+        """When its log first said something, in seconds since 1970."""
+        line = next((line for line in self.text().splitlines() if text in line), "")
+        stamp = line.removeprefix("timestamp=").partition(" ")[0]
+        return datetime.fromisoformat(stamp).timestamp() if stamp else None
 
     def wait_for(self, text: str, count: int = 1, seconds: float = 120) -> None:
         """Wait until its log has a text so many times."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
 from flo import cli
@@ -70,7 +71,8 @@ def test_an_unreachable_service_ends_with_3(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without an HDFS a question is exit code 3, with the remedy in one sentence and no trace."""
-
+    # A session that other tests opened has its HDFS already.
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
     assert main(monkeypatch, "sql", "SELECT 1") == 3
     printed = capsys.readouterr()
     assert "flo sandbox up" in printed.err

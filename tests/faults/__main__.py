@@ -1,0 +1,119 @@
+"""``make faults SEEDS=200``: the long run, resumable, which writes docs/reliability.md itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lake.session import build_session
+from lake.settings import Settings
+from sandbox import Sandbox
+from tests.faults.harness import KILLS_PER_LAKE, make_template, torture
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "build" / "faults.jsonl"
+REPORT = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- begin: kills -->", "<!-- end: kills -->"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the seeds that have no result yet; return 1 where any table differs."""
+    parser = argparse.ArgumentParser(prog="tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many kills")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--var", type=Path, default=ROOT / "build" / "faults", help="sandbox")
+    options = parser.parse_args(arguments)
+    lakes = [
+        range(start, min(start + KILLS_PER_LAKE, options.first + options.seeds))
+        for start in range(options.first, options.first + options.seeds, KILLS_PER_LAKE)
+    ]
+    _run([lake for lake in lakes if lake[0] not in _done()], options.var.resolve())
+    results = _results()
+    write_report(results)
+    return 1 if any(each["differences"] for each in results) else 0
+
+
+def _run(lakes: list[range], var: Path) -> None:
+    if not lakes:
+        return
+    os.environ["FLO_VAR"] = str(var)
+    os.environ.pop("HADOOP_CONF_DIR", None)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    logs = var / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    sandbox = Sandbox(var)
+    sandbox.up()
+    env = dict(os.environ)
+    spark = build_session(Settings(master="local[1]"), "flo-faults")
+    try:
+        template = make_template(spark)
+        for seeds in lakes:
+            result = torture(spark, env, seeds, logs, template)
+            _keep(asdict(result))
+            print(f"seeds {seeds[0]}–{seeds[-1]}: {len(result.killed)} kills, "
+                  f"differences: {dict(result.differences) or 'none'}", flush=True)  # fmt: skip
+    finally:
+        spark.stop()
+        sandbox.wipe()
+
+
+def _keep(result: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(result) + "\n")
+
+
+def _results() -> list[dict[str, Any]]:
+    if not RESULTS.is_file():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text("utf-8").splitlines()]
+
+
+def _done() -> set[int]:
+    return {each["seeds"][0] for each in _results()}
+
+
+def write_report(results: list[dict[str, Any]]) -> None:
+    """Write the figures into their place in the report; the text around them stays."""
+    text = REPORT.read_text("utf-8")
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    REPORT.write_text(f"{head}{BEGIN}\n{_figures(results)}\n{END}{tail}", "utf-8")
+
+
+def _figures(results: list[dict[str, Any]]) -> str:
+    kills = [kill for each in results for kill in each["killed"]]
+    seeds = sorted(seed for each in results for seed in each["seeds"])
+    by_point = Counter(kill["point"] for kill in kills)
+    different = Counter[str]()
+    for each in results:
+        different.update(each["differences"])
+    restarts = [s for each in results for s in each["restart_seconds"]]
+    clean = [each["clean_seconds"] for each in results]
+    lines = [
+        f"- Seeds {seeds[0]} to {seeds[-1]}: {len(seeds)} planned kills on {len(results)} lakes; "
+        f"{len(kills)} met a living driver, the others came after its work was done.",
+        f"- Rows compared: {sum(each['rows'] for each in results):,}. "
+        f"Rows lost, doubled or different: {different.total()}"
+        + (f" ({dict(different)})." if different else "."),
+        "",
+        "| killed | kills |",
+        "|---|---|",
+        *(f"| {point} | {count} |" for point, count in sorted(by_point.items())),
+        "",
+        f"From start to first account, median: {statistics.median(clean):.1f} s undisturbed, "
+        + (f"{statistics.median(restarts):.1f} s after a kill." if restarts else "no restart."),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Whatever step a batch breaks off at, the next start ends in the same tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pyspark.sql import functions as F
+
+import streaming.processor
+from checkpoints.ledger import Ledger
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
+from streaming.processor import Processor
+from streaming.upsert import plan_upsert, write_upsert
+from tests.faults.drops import MadeDrop, make_drops
+from tests.faults.pictures import Picture, count_differences, take_picture
+from tests.lakes import DropLake, csv, row
+
+pytestmark = pytest.mark.spark
+
+STEPS = (
+    "after_snapshots",
+    "after_quarantine",
+    "after_merge",
+    "after_ledger",
+    "during_archive",
+    "after_archive",
+)
+DROPS = make_drops(seed=1, count=8)
+
+
+class Killed(BaseException):
+    """What a kill is to a test that has to live on."""
+
+
+def put(lake: DropLake, drops: list[MadeDrop]) -> None:
+    """Put drops into landing, with their times."""
+    for drop in drops:
+        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
+
+
+def take_killed(lake: DropLake, step: str, patch: pytest.MonkeyPatch) -> None:
+    """Take all of landing in, and break off at a step."""
+
+    def kill(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    with patch.context() as patched:
+        patched.setattr(streaming.processor, "failpoint", kill)
+        with pytest.raises(Killed):
+            lake.take()
+
+
+@pytest.fixture(scope="module")
+def whole(new_lake: Callable[[], DropLake]) -> Picture:
+    """Take the same drops in without a break, in two batches."""
+    lake = new_lake()
+    for part in (DROPS[:4], DROPS[4:]):
+        put(lake, part)
+        lake.take()
+    return take_picture(lake)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
+    lake: DropLake, whole: Picture, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off at the same step in both batches, no row is lost, doubled or different."""
+    for part in (DROPS[:4], DROPS[4:]):
+        put(lake, part)
+        take_killed(lake, step, monkeypatch)
+        lake.take()
+    assert count_differences(take_picture(lake), whole) == {}
+    assert lake.files.list(lake.settings.landing) == []
+
+
+def test_a_replay_of_a_finished_batch_changes_nothing(lake: DropLake) -> None:
+    """The counts belong to the first time: taken again, files that were done add no account."""
+    put(lake, DROPS[:3])
+    infos = lake.files.list(lake.settings.landing)
+    lake.take()
+    before = take_picture(lake)
+    planned = [streaming.processor.SeenFile(info.path, info.modified_ms, 0) for info in infos]
+    assert lake.processor().process(lake.spark, planned, 99) == []
+    assert count_differences(take_picture(lake), before) == {}
+
+
+# Each guard, taken out once: what it is there for then goes wrong.
+
+
+def test_without_recovery_rows_would_be_doubled(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard: rows of drops without an account are taken back before the next batch."""
+    put(lake, DROPS[:2])
+    take_killed(lake, "after_snapshots", monkeypatch)
+    before = lake.table(SNAPSHOTS).count()
+    with monkeypatch.context() as patched:
+        patched.setattr(streaming.processor, "recover", lambda *_: None)
+        lake.take()
+    assert lake.table(SNAPSHOTS).count() == 2 * before
+
+
+def test_without_the_commits_metadata_counts_would_change(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard: the accounts travel in the features' commit, so a replay repeats them."""
+    put(lake, DROPS[:1])
+    take_killed(lake, "after_merge", monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(streaming.processor, "recover", lambda *_: None)
+        [account] = lake.take()
+    assert account["rows_inserted"] == 0
+    assert account["rows_unchanged"] > 0
+
+
+def test_without_the_ledger_check_a_drop_would_come_twice(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard: bytes that the ledger knows as ingested are a duplicate."""
+    lake.put("a.csv", csv(row("c1")))
+    lake.take()
+    lake.put("b.csv", csv(row("c1")))
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "is_ingested", lambda *_: False)
+        lake.take()
+    assert lake.table(SNAPSHOTS).count() == 2
+
+
+def test_the_merge_itself_refuses_an_older_row(lake: DropLake) -> None:
+    """Guard: even a plan made from an old reading cannot put an older row over a newer."""
+    lake.put("old.csv", csv(row("c1", last="2021-01-01")), modified_ms=DROPS[0].modified_ms)
+    lake.take()
+    older = lake.table(SNAPSHOTS)
+    stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
+    now = datetime.now(UTC)
+    plan = plan_upsert(lake.spark, lake.settings, lake.contract, stale, now)
+    assert plan.updates == 1
+    newer = csv(row("c1", last="2021-05-05", value_offline="5.00"))
+    lake.put("new.csv", newer, modified_ms=DROPS[1].modified_ms)
+    lake.take()
+    before = lake.features()
+    write_upsert(lake.spark, lake.settings, lake.contract, plan, "{}")
+    plan.release()
+    assert lake.features() == before
+    assert lake.table(FEATURES).count() == 1
+
+
+def test_rejected_bytes_tried_again_replace_their_quarantine(lake: DropLake) -> None:
+    """Bytes that were rejected are tried again; their rows are in quarantine once."""
+    bad = csv(row(""), row(" "))
+    for name in ("a.csv", "b.csv"):
+        lake.put(name, bad)
+        [account] = lake.take()
+        assert account["state"] == "rejected"
+    assert lake.table(QUARANTINE).count() == 2
+
+
+def test_a_processor_opened_twice_finds_nothing_to_do(lake: DropLake) -> None:
+    """Recovery is repeatable: a second start right after the first changes no table."""
+    put(lake, DROPS[:2])
+    lake.take()
+    before = take_picture(lake)
+    for _ in range(2):
+        assert isinstance(lake.processor(), Processor)
+    assert count_differences(take_picture(lake), before) == {}

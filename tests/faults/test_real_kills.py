@@ -1,0 +1,21 @@
+"""A short set of real kills; `make faults` runs the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.faults.harness import make_template, torture
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_few_kills_leave_no_trace(
+    spark: SparkSession, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Killed at three points with SIGKILL, the tables equal those of an undisturbed run."""
+    result = torture(spark, environment, range(1, 4), tmp_path, make_template(spark))
+    assert len(result.killed) == 3
+    assert result.differences == {}
