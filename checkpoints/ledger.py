@@ -139,15 +139,6 @@ class Ledger:
         self._path = table_path(settings, LEDGER)
         self._ingested: set[str] = set()
         self._seen: dict[tuple[str, int], LedgerRow] = {}
-        self._columns = (
-            "path",
-            "bytes",
-            "modified_at",
-            "state",
-            "started_at",
-            "drop_id",
-            "archived_path",
-        )
         self._newest: dict[str, int] = {}
         self._load(spark)
 
@@ -186,9 +177,9 @@ class Ledger:
         """Find the account of one file."""
         return self._seen.get((path, modified_ms))
 
-    def knows_path(self, path: str) -> bool:
-        """Tell whether some file under this path has been accounted for."""
-        return any(seen == path for seen, _ in self._seen)
+    def paths(self) -> set[str]:
+        """Paths of all files that have been accounted for, as they were in landing."""
+        return {path for path, _ in self._seen}
 
     def newest_version(self, column: str) -> int:
         """Newest table version that an account names (column such as ``features_version``)."""

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import Ledger, LedgerRow, State, from_metadata
+from lake.conflicts import retry_conflicts
 from lake.settings import Settings
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table, table_version
 
@@ -71,7 +72,8 @@ def _roll_back(
         }
     )
     if orphans:
-        open_table(spark, settings, table).delete(F.col("drop_id").isin(orphans))
+        opened = open_table(spark, settings, table)
+        retry_conflicts(lambda: opened.delete(F.col("drop_id").isin(orphans)), table)
     return orphans
 
 

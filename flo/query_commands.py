@@ -84,7 +84,7 @@ def sql(
     settings = settings_for(ctx, conf)
     from lake.session import build_session
 
-    spark = build_session(settings, "flo-sql", names=as_of is None)
+    spark = build_session(settings, "flo-sql", names=as_of is None, short=True)
     if as_of is not None:
         from batch.ask import lake_names
 

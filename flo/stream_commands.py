@@ -31,7 +31,7 @@ def init(ctx: typer.Context, conf: Conf = None) -> None:
     from lake.names import publish_names
     from lake.session import build_session
 
-    spark = build_session(settings, "flo-init")
+    spark = build_session(settings, "flo-init", short=True)
     made = initialise(spark, settings)
     names = publish_names(spark, settings)
     say(f"Ready under {settings.path()}: {len(made)} tables made, {len(names)} names published.")
@@ -47,21 +47,25 @@ def stream(
     ] = False,
     conf: Conf = None,
 ) -> None:
-    """Run the stream through spark-submit, in the foreground, until told to stop."""
+    """Run the stream through spark-submit, in the foreground, until told to stop.
+
+    With the master `yarn` it runs in the cluster, and goes on without this command.
+    """
     settings = settings_for(ctx, conf)
     from lake.contract import load_contract
     from lake.session import prepare_environment, require_service, spark_submit
 
     load_contract(settings.contract)  # a mistake in it is told before Spark starts
+    named = conf or ctx.find_root().obj
+    flags = [*(["--once"] if once else []), *(["--kpis"] if kpis else [])]
+    job = [str(STREAM_JOB), *(["--conf", str(Path(named).resolve())] if named else []), *flags]
+    if settings.master == "yarn":
+        from flo.dist import prepare_submission
+
+        job = [*prepare_submission(named), STREAM_JOB.name, *flags]
     prepare_environment(settings)
     require_service(settings)
-    named = conf or ctx.find_root().obj
-    arguments = [
-        *(["--conf", str(Path(named).resolve())] if named else []),
-        *(["--once"] if once else []),
-        *(["--kpis"] if kpis else []),
-    ]
-    command = [*spark_submit(settings), str(STREAM_JOB), *arguments]
+    command = [*spark_submit(settings), *job]
     # spark-submit passes on what Python says to standard error as standard output.
     sys.stdout.flush()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -117,6 +117,10 @@ class Contract(_Model):
                     raise ValueError(f"rule '{rule.name}' names an unknown column '{column_name}'")
         return self
 
+    def __hash__(self) -> int:
+        """Let what is derived from a contract be kept for it."""
+        return hash((self.name, self.sequence_by, tuple(self.columns), self.rules))
+
     @cached_property
     def headers(self) -> dict[str, str]:
         """Map each normalised header name to its column's name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,15 +73,15 @@ def from_millis(millis: int) -> datetime:
 def transient(error: BaseException) -> bool:
     """Tell whether trying again may help, for an error of ours, of Spark or of the JVM.
 
-    An error of ours says so itself. A plan that Spark cannot analyse stays wrong. Anything else
-    is worth another try: no input of a user's reaches Spark unchecked, so what it raises is
-    trouble around it, not a mistake.
+    An error of ours says so itself; one of this machine (a full disk) may pass. A plan that Spark
+    cannot analyse stays wrong. Anything else is worth another try: no input of a user's reaches
+    Spark unchecked, so what it raises is trouble around it, not a mistake.
     """
     if isinstance(error, FloError):
         return isinstance(error, TransientError)
     if isinstance(error, AnalysisException):
         return False
-    return isinstance(error, (Py4JJavaError, PySparkException))
+    return isinstance(error, (Py4JJavaError, PySparkException, OSError))
 
 
 def translate(error: Py4JError, what: str) -> FloError:
@@ -197,16 +198,17 @@ class FileSystem:
             self._fs(remote).copyFromLocalFile(False, True, source, self._path(remote))
 
     def read_text(self, path: str) -> str | None:
-        """Read a small UTF-8 file whole, or return None where there is none."""
-        try:
-            with self._calling(f"Cannot read {path}"):
-                stream = self._fs(path).open(self._path(path))
-                try:
-                    return bytes(stream.readAllBytes()).decode("utf-8", "replace")
-                finally:
-                    stream.close()
-        except NotFoundError:
-            return None
+        """Read a UTF-8 file whole, or return None where there is none.
+
+        By way of a local copy: handing bytes from Java to Python takes a hundred times longer.
+        """
+        with tempfile.TemporaryDirectory(prefix="flo-") as folder:
+            local = Path(folder) / "text"
+            try:
+                self.download(path, local)
+            except NotFoundError:
+                return None
+            return local.read_text("utf-8", "replace")
 
     def write_text(self, path: str, text: str, *, overwrite: bool = True) -> bool:
         """Write a small UTF-8 file; without ``overwrite``, return False where one exists."""

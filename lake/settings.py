@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(5.0, gt=0, description="how often landing is swept")
     retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
     max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
+    # Not below a week: a query or a write that still runs may need files that were replaced since.
+    keep_days: int = Field(30, ge=7, description="how long earlier versions can be asked for")
 
     @classmethod
     def settings_customise_sources(

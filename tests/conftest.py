@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from lake.session import QUICK_START
 from lake.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             patch.delenv(name)
         patch.delenv("HADOOP_CONF_DIR", raising=False)
         patch.setenv("FLO_VAR", str(var))
+        # Many small frames, many short programs: what Java would compile is hardly used again.
+        patch.setenv("SPARK_SUBMIT_OPTS", QUICK_START)
         # As `. .venv/bin/activate` does: Spark's own scripts look for their Python there.
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         sandbox = Sandbox(var)
