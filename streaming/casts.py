@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, reduce
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
-from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT
+from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT, TIME_PART, YMD_PART
 
 # The largest values: sums over any table that fits on earth stay within BIGINT and DECIMAL(38,2).
 MAX_COUNT = 10**12
 MAX_MONEY = 10**15
+# Spark compares two decimals exactly as long as they have no more.
+MAX_DECIMALS = 16
+# Earlier days are what programs write for "none", and Python cannot show all of them.
+FIRST_DAY = "1900-01-01"
 
+# The decimals of a number without the zeros that end them, and its exponent.
+_DECIMALS = r"\.([0-9]*[1-9])0*(?:[eE]|$)"
+_EXPONENT = r"[eE](.+)$"
+_FRACTION = "0.001"
+DIRECT_FORMATS = frozenset(("yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"))
+"""Date formats, as the decoder names them, that Spark's own cast reads as we do."""
+
+_DIRECT_DAY = f"^{YMD_PART}$"
+_DIRECT_MOMENT = f"^{YMD_PART}{TIME_PART}$"
 _BRACKETS = r"^[\[{(]|[\]})]$"
 _QUOTES = r"^['\"]|['\"]$"
 
 
-def type_columns(staged: DataFrame, contract: Contract) -> DataFrame:
+def type_columns(
+    staged: DataFrame, contract: Contract, direct: frozenset[str] = frozenset()
+) -> DataFrame:
     """Add the typed columns beside their text.
 
     Args:
         staged: the decoder's rows joined with their drop: each contract column as text, and of
             the drop ``drop_time``, ``date_order`` and ``decimal_marks``.
         contract: columns, their types and the business time zone.
+        direct: date columns whose dates are all written in `DIRECT_FORMATS`. The result is the
+            same without; the plan is much smaller with.
 
     Returns:
         The input with each contract column typed and its text kept as ``text_<name>``; for
@@ -30,33 +49,40 @@ def type_columns(staged: DataFrame, contract: Contract) -> DataFrame:
         and scale are looked at); ``last_order_at``, and ``drop_day``, the business day on which
         the drop was made.
     """
+    steps, helpers = _steps(contract, direct)
+    return reduce(DataFrame.withColumns, steps, staged).drop(*helpers)
+
+
+# To build the expressions costs more than to type a small drop, so they are kept.
+@lru_cache(maxsize=16)
+def _steps(
+    contract: Contract, direct: frozenset[str]
+) -> tuple[list[dict[str, Column]], tuple[str, ...]]:
+    """The columns to add one after the other, and those that are not needed in the end."""
     numbers = contract.of_type("count", "money")
     dates = contract.of_type("date", "check")
-    rows = staged.withColumns({f"text_{name}": F.col(name) for name in contract.columns})
-    rows = rows.withColumns({f"_plain_{name}": _plain_number(name) for name in numbers})
-    rows = rows.withColumns({f"_moment_{name}": _split_moment(name) for name in dates})
-    rows = rows.withColumns({f"_day_{name}": _day(f"_moment_{name}") for name in dates})
-    rows = rows.withColumns(
+    split = [name for name in dates if name not in direct]
+    steps = [
+        {f"text_{name}": F.col(name) for name in contract.columns},
+        {f"_plain_{name}": _plain_number(name) for name in numbers}
+        | {f"_moment_{name}": _split_moment(name) for name in split},
+        {f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in numbers}
+        | {f"number_{name}": _number(f"_plain_{name}") for name in numbers}
+        | {f"_day_{name}": _day(f"_moment_{name}") for name in split},
+        {f"_at_{name}": _instant(name, contract) for name in split}
+        | {f"_at_{name}": _direct_instant(name, contract) for name in dates if name in direct},
         {
-            **{f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in numbers},
-            **{
-                f"number_{name}": F.col(f"_plain_{name}").try_cast("decimal(38,18)")
-                for name in numbers
-            },
-        }
-    )
-    rows = rows.withColumns({f"_at_{name}": _instant(name, contract) for name in dates})
-    typed = {
-        **{name: _count(name) for name in contract.of_type("count")},
-        **{name: _money(name) for name in contract.of_type("money")},
-        **{name: _business_day(f"_at_{name}", contract) for name in dates},
-        **{name: _list(name) for name in contract.of_type("list")},
-        "last_order_at": F.col("_at_last_order_date"),
-        "drop_day": _business_day("drop_time", contract),
-    }
-    helpers = [f"_plain_{name}" for name in numbers]
-    helpers += [f"_{kind}_{name}" for name in dates for kind in ("moment", "day", "at")]
-    return rows.withColumns(typed).drop(*helpers)
+            **{name: _count(name) for name in contract.of_type("count")},
+            **{name: _money(name) for name in contract.of_type("money")},
+            **{name: _business_day(f"_at_{name}", contract) for name in dates},
+            **{name: _list(name) for name in contract.of_type("list")},
+            "last_order_at": F.col("_at_last_order_date"),
+            "drop_day": _business_day("drop_time", contract),
+        },
+    ]
+    helpers = [f"_plain_{name}" for name in numbers] + [f"_at_{name}" for name in dates]
+    helpers += [f"_{kind}_{name}" for name in split for kind in ("moment", "day")]
+    return [step for step in steps if step], tuple(helpers)
 
 
 def _plain_number(name: str) -> Column:
@@ -67,6 +93,21 @@ def _plain_number(name: str) -> Column:
     return F.when((mark == ",") & text.rlike(NUMBER_COMMA), by_comma).when(
         F.coalesce(mark != ",", F.lit(True)) & text.rlike(NUMBER_POINT), by_point
     )
+
+
+def _number(plain: str) -> Column:
+    """The number with 18 decimals; one with more than can be compared stands for any fraction.
+
+    Rounded, ``4.0000000000000000001`` would pass for a count, and ``1e-30`` for nothing.
+    """
+    text = F.col(plain)
+    exponent = F.coalesce(F.regexp_extract(text, _EXPONENT, 1).try_cast("int"), F.lit(0))
+    decimals = F.length(F.regexp_extract(text, _DECIMALS, 1)) - exponent
+    is_cut = (decimals > MAX_DECIMALS) & text.rlike("^[^eE]*[1-9]")
+    # The patterns cost, and hardly any cell needs them.
+    is_odd = (F.length(text) > MAX_DECIMALS) | F.contains(F.lower(text), F.lit("e"))
+    number = text.try_cast("decimal(38,18)")
+    return F.when(is_odd & is_cut, F.lit(_FRACTION).cast("decimal(38,18)")).otherwise(number)
 
 
 def _count(name: str) -> Column:
@@ -117,7 +158,19 @@ def _split_moment(name: str) -> Column:
 
 
 def _day(moment: str) -> Column:
-    return F.col(f"{moment}.day").try_cast("date")
+    day = F.col(f"{moment}.day").try_cast("date")
+    return F.when(day >= F.lit(FIRST_DAY).cast("date"), day)
+
+
+def _direct_instant(name: str, contract: Contract) -> Column:
+    """The same as `_instant` for dates that Spark reads as they are."""
+    text = F.col(name)
+    day = text.try_cast("date")
+    start = F.concat(text, F.lit(f" 00:00:00 {contract.business_timezone}")).try_cast("timestamp")
+    # Spark knows neither a decimal comma nor a blank before the offset.
+    plain = F.translate(text, ", ", ".").try_cast("timestamp")
+    moment = F.when(text.rlike(_DIRECT_DAY), start).when(text.rlike(_DIRECT_MOMENT), plain)
+    return F.when(day >= F.lit(FIRST_DAY).cast("date"), moment)
 
 
 def _instant(name: str, contract: Contract) -> Column:

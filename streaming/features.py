@@ -73,10 +73,12 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
 
     Returns:
         One row per candidate: ``master_id, drop_id``, ``outcome`` (``inserted``, ``updated``,
-        ``unchanged`` or ``stale``), ``touched`` (the values changed at this or an earlier step),
-        ``is_last``, ``state`` (the customer's business and identity columns after this drop),
-        ``existed``, ``behind_stored`` (the candidate is older than the stored row), and the
-        stored winner's ``stored_id`` and ``stored_row_no``.
+        ``unchanged`` or ``stale``), ``touched`` (this or an earlier step changed a value; a stale
+        candidate does where it has a column that the rows before it lacked),
+        ``superseded`` (see :func:`pick_candidates`), ``state`` (the customer's business and
+        identity columns after this drop), ``existed``, ``behind_stored`` (the candidate is older
+        than the stored row), ``writes`` (it is the customer's last step, and the winner after it
+        is not the stored one), and ``stored_id``, the stored winner's drop.
     """
     always, optional = _split(contract)
     rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(_as_snapshots(stored))
@@ -92,6 +94,7 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         "drop_id",
         "drop_time",
         "is_stored",
+        "superseded",
         "place",
         F.max(winner).over(so_far).alias("winner"),
         *[
@@ -112,27 +115,32 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         .when(same, "unchanged")
         .otherwise("updated")
     )
-    changes = ~F.col("is_stored") & F.col("outcome").isin("inserted", "updated")
-    rows = rows.withColumn("outcome", outcome).withColumn("touched", F.max(changes).over(so_far))
+    rows = rows.withColumns({"outcome": outcome, "changes": ~F.col("is_stored") & ~same})
+    rows = rows.withColumn("touched", F.max("changes").over(so_far))
+    same_winner = (F.col("state.drop_id") == F.col("stored_place.drop_id")) & (
+        F.col("state.row_no") == F.col("stored_place.row_no")
+    )
     return rows.where(~F.col("is_stored")).select(
         "master_id",
         "drop_id",
+        "superseded",
         "outcome",
         "touched",
-        "is_last",
         "state",
         F.col("stored_place").isNotNull().alias("existed"),
         F.coalesce(F.col("place") < F.col("stored_place"), F.lit(False)).alias("behind_stored"),
+        (F.col("is_last") & ~F.coalesce(same_winner, F.lit(False))).alias("writes"),
         F.col("stored_place.drop_id").alias("stored_id"),
-        F.col("stored_place.row_no").alias("stored_row_no"),
     )
 
 
 def pick_candidates(snapshots: DataFrame, contract: Contract) -> DataFrame:
-    """Keep each drop's greatest snapshot of each customer; the others are superseded."""
-    order = Window.partitionBy("master_id", "drop_id").orderBy(sequence(contract).desc())
-    ranked = snapshots.withColumn("_rank", F.row_number().over(order))
-    return ranked.where(F.col("_rank") == 1).select("master_id", *BUSINESS, *IDENTITY, "absent")
+    """Keep each drop's greatest snapshot of each customer, and count the others: ``superseded``."""
+    same = Window.partitionBy("master_id", "drop_id")
+    rank = F.row_number().over(same.orderBy(sequence(contract).desc()))
+    ranked = snapshots.withColumns({"_rank": rank, "superseded": F.count(F.lit(1)).over(same) - 1})
+    kept = ("master_id", *BUSINESS, *IDENTITY, "absent", "superseded")
+    return ranked.where(F.col("_rank") == 1).select(*kept)
 
 
 def complete(rows: DataFrame, *further: str) -> DataFrame:
@@ -150,9 +158,10 @@ def complete(rows: DataFrame, *further: str) -> DataFrame:
         .when(online > 0, "Online")
         .when(offline > 0, "Offline")
     )
-    # NULL where there is nothing to divide by; the quotient is rounded half up, once.
-    average = F.when(orders > 0, (value / orders).cast("decimal(38,10)"))
-    share = F.when(value > 0, value_online.cast("double") / value.cast("double"))
+    # NULL where there is nothing to divide by. The quotient has 22 decimals, so rounding it half
+    # up to cents is right; up to 90 trillion, cents are exact as doubles and their quotient too.
+    average = F.when(orders > 0, value / orders)
+    share = F.when(value > 0, _in_cents(value_online) / _in_cents(value))
     derived = {
         "platform_type_derived": F.col("platform_type").isNull(),
         "platform_type": F.coalesce("platform_type", by_rule),
@@ -172,6 +181,10 @@ def fill_numbers(rows: DataFrame) -> DataFrame:
     return rows.withColumns(zero | none)
 
 
+def _in_cents(money: Column) -> Column:
+    return (money * 100).cast("bigint").cast("double")
+
+
 def differs(left: str, right: str, columns: list[str]) -> Column:
     """Tell whether two aliased rows differ in any of these columns (NULL equals NULL)."""
     unequal = [~F.col(f"{left}.{name}").eqNullSafe(F.col(f"{right}.{name}")) for name in columns]
@@ -186,6 +199,7 @@ def _as_snapshots(stored: DataFrame) -> DataFrame:
         *BUSINESS,
         *IDENTITY,
         F.array().cast("array<string>").alias("absent"),
+        F.lit(0).cast("bigint").alias("superseded"),
         F.lit(True).alias("is_stored"),
     )
 

@@ -16,7 +16,7 @@ from checkpoints.ledger import Ledger, LedgerRow, State, to_metadata
 from checkpoints.recovery import recover
 from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract
-from lake.errors import DropRejected
+from lake.errors import DropRejected, FloError
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem, from_millis
 from lake.settings import Settings
@@ -54,7 +54,7 @@ class Processor:
         self.contract = contract
         self.files = FileSystem.of(spark)
         self.ledger = Ledger(spark, settings)
-        self.deferred: set[str] = set()
+        self.deferred: dict[str, SeenFile] = {}
         self.mutex = RLock()
         self._spool = spool
         self._staging = settings.path("checkpoints", "staging")
@@ -92,11 +92,22 @@ class Processor:
             )
         failpoint("after_archive")
 
+    def account_of(self, info: FileInfo) -> LedgerRow | None:
+        """Find the account of a landed file.
+
+        A file that only looks like one that was accounted for (same name and time, but that one
+        is in the archive already, or had another size) has none: it is another file.
+        """
+        row = self.ledger.find(info.path, info.modified_ms)
+        if row is None or row.archived_path is None or row.bytes != info.size:
+            return None
+        return None if self.files.exists(row.archived_path) else row
+
     def archive(self, row: LedgerRow) -> None:
         """Move the file of an account to the archive, if it still is the one accounted for."""
         info = self.files.status(row.path)
         # A file that changed since then is not the one that was accounted for: the sweep sees it.
-        if info is not None and info.modified_ms == row.key[1] and row.archived_path:
+        if info is not None and row.archived_path and self.account_of(info) is not None:
             move_to_archive(self.files, row.path, row.archived_path)
             failpoint("during_archive")
 
@@ -108,9 +119,7 @@ class Processor:
         decoded: list[Decoded] = []
         for number, file in enumerate(planned):
             path, info = file.path, self.files.status(file.path)
-            done = self.ledger.find(path, info.modified_ms if info else file.modified_ms)
-            if done is not None:
-                self.archive(done)
+            if self._is_done(file, info):
                 continue
             row = self._account(info, file, batch_id, started)
             try:
@@ -129,9 +138,17 @@ class Processor:
             except DropRejected as refusal:
                 settled.append(replace(row, reason=str(refusal)))
             except NotYet:
-                self.deferred.add(path)
+                self.deferred[path] = file
                 log.info("waiting", file=path.rsplit("/", 1)[-1], why="still being written")
         return settled, decoded
+
+    def _is_done(self, planned: SeenFile, info: FileInfo | None) -> bool:
+        """Tell whether a planned file needs no more work; heal a move that a crash left out."""
+        done = self.ledger.find(planned.path, info.modified_ms if info else planned.modified_ms)
+        if done is not None and info is not None:
+            self.archive(done)
+        # Another file that only looks like this one is the sweep's: it gets a name of its own.
+        return done is not None and (info is None or done.archived_path is not None)
 
     def _account(
         self, info: FileInfo | None, planned: SeenFile, batch_id: int, started: datetime
@@ -154,14 +171,7 @@ class Processor:
 
     def _decode(self, drop: Drop, row: LedgerRow, batch_id: int) -> Decoded:
         staged = drop.spool.with_suffix(".parquet")
-        found = decode_drop(
-            drop.spool,
-            drop.info.name,
-            self.contract,
-            staged,
-            drop_id=drop.drop_id,
-            max_line_bytes=self.settings.max_line_bytes,
-        )
+        found = self._decode_or_refuse(drop, staged)
         drop.spool.unlink()
         self.files.upload(staged, f"{self._staging}/{batch_id}/{drop.drop_id}.parquet")
         staged.unlink()
@@ -176,6 +186,28 @@ class Processor:
             rows_read=found.rows,
         )
         return Decoded(drop, found, told)
+
+    def _decode_or_refuse(self, drop: Drop, staged: Path) -> DecodedDrop:
+        """Decode a drop; one that trips the decoder itself must not stop the drops behind it."""
+        try:
+            return decode_drop(
+                drop.spool,
+                drop.info.name,
+                self.contract,
+                staged,
+                drop_id=drop.drop_id,
+                max_line_bytes=self.settings.max_line_bytes,
+            )
+        except (FloError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            log.error("decoder failed", drop_id=drop.drop_id[:12], error=kind)
+            raise DropRejected(
+                "decoder_failed",
+                f"The file could not be decoded ({kind}), which is a defect of this program; "
+                "report it, and drop the file again after an update.",
+            ) from None
 
     def _write(self, spark: SparkSession, decoded: list[Decoded]) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""

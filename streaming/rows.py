@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
-from streaming.casts import MAX_COUNT, MAX_MONEY, type_columns
+from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop
 
@@ -61,9 +62,10 @@ def judge(
         contract: the rules, and the share of bad rows above which a drop is refused.
     """
     facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
-    rows = staged.join(F.broadcast(facts), "drop_id").transform(
-        lambda frame: apply_rules(type_columns(frame, contract), contract)
+    typed = type_columns(
+        staged.join(F.broadcast(facts), "drop_id"), contract, _direct(drops, contract)
     )
+    rows = apply_rules(typed, contract)
     rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
     verdicts = _verdicts(rows, contract)
     refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
@@ -86,6 +88,12 @@ def apply_rules(typed: DataFrame, contract: Contract) -> DataFrame:
         The snapshot columns, ``path``, ``raw``, ``reasons`` (of quarantine and refuse rules, or
         the decoder's problems alone where the row could not be read) and ``refusals``.
     """
+    kept = [*TABLES[SNAPSHOTS].column_names, "path", "raw", "reasons", "refusals"]
+    return typed.withColumns(_judgements(contract)).select(*kept)
+
+
+@lru_cache(maxsize=4)
+def _judgements(contract: Contract) -> dict[str, Column]:
     by_action = {
         action: _names_of(contract, [rule for rule in contract.rules if rule.then is action])
         for action in Action
@@ -93,15 +101,11 @@ def apply_rules(typed: DataFrame, contract: Contract) -> DataFrame:
     unreadable = F.size("problems") > 0
     nothing = F.array().cast("array<string>")
     bad = F.concat(by_action[Action.QUARANTINE], by_action[Action.REFUSE])
-    judged = typed.withColumns(
-        {
-            "warnings": F.when(unreadable, nothing).otherwise(by_action[Action.WARN]),
-            "reasons": F.when(unreadable, F.col("problems")).otherwise(bad),
-            "refusals": F.when(unreadable, nothing).otherwise(by_action[Action.REFUSE]),
-        }
-    )
-    kept = [*TABLES[SNAPSHOTS].column_names, "path", "raw", "reasons", "refusals"]
-    return judged.select(*kept)
+    return {
+        "warnings": F.when(unreadable, nothing).otherwise(by_action[Action.WARN]),
+        "reasons": F.when(unreadable, F.col("problems")).otherwise(bad),
+        "refusals": F.when(unreadable, nothing).otherwise(by_action[Action.REFUSE]),
+    }
 
 
 def expand(rule: Rule, contract: Contract) -> list[tuple[str, str]]:
@@ -170,6 +174,16 @@ def _with_refusal(refused: Sequence[str]) -> Column:
     is_refused = F.col("drop_id").isin(list(refused))
     extended = F.concat("reasons", F.array(F.lit("drop_refused")))
     return F.when(is_refused, extended).otherwise(F.col("reasons"))
+
+
+def _direct(drops: Sequence[tuple[Drop, DecodedDrop]], contract: Contract) -> frozenset[str]:
+    """Name the date columns that all of these drops write in formats that Spark reads itself."""
+    found = [drop.date_formats for _, drop in drops]
+    return frozenset(
+        name
+        for name in contract.of_type("date", "check")
+        if {formats[name] for formats in found if name in formats} <= DIRECT_FORMATS
+    )
 
 
 def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:

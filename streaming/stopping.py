@@ -14,6 +14,7 @@ from lake.settings import Settings
 
 # One SIGTERM to a process group reaches the JVM and Python: two deliveries of one request.
 _SAME_REQUEST_SECONDS = 0.5
+_PARENT_SECONDS = 0.25
 
 
 class StopRequest:
@@ -63,6 +64,21 @@ class StopRequest:
         self._first = self._first or now
         self.interrupted = self.interrupted or interrupt
         self._event.set()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent, the JVM of ``spark-submit``, is gone.
+
+    A driver whose JVM was killed can do nothing more, but its lock would look alive.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="flo-parent", daemon=True).start()
 
 
 def stop_marker(settings: Settings) -> str:

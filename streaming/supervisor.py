@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.lock import StreamLock
-from checkpoints.spark_checkpoint import SparkCheckpoint
+from checkpoints.rebuilding import open_checkpoint
 from lake.contract import Contract
 from lake.errors import FloError, ServiceError
 from lake.failpoint import failpoint
@@ -23,7 +23,7 @@ from streaming.processor import Processor
 from streaming.query import RunningQuery, Stopping
 from streaming.source import is_drop_name, landed_files
 from streaming.stopping import StopRequest
-from streaming.sweep import sweep
+from streaming.sweep import find_deferred, sweep
 
 log = structlog.get_logger()
 
@@ -88,7 +88,7 @@ class Supervisor:
             try:
                 self._run_query(stop)
                 return
-            except (FloError, PySparkException, Py4JError) as error:
+            except (FloError, PySparkException, Py4JError, OSError) as error:
                 if not transient(error):
                     raise
                 if trouble_since is None or time.monotonic() - started > 60:
@@ -108,8 +108,10 @@ class Supervisor:
             processor = Processor(
                 self._spark, self._settings, self._contract, Path(spool) / "batch"
             )
-            self._checkpoint = SparkCheckpoint(self._files, checkpoint_path(self._settings))
-            self._seen = self._committed_files()
+            opened = open_checkpoint(self._files, self._settings)
+            self._checkpoint = opened.checkpoint
+            self._seen = {file.path for file in opened.committed}
+            processor.deferred = find_deferred(processor, opened.committed)
             log.info("watching", landing=self._settings.landing, once=self._once)
             if self._once:
                 self._drain(processor, stop)
@@ -186,16 +188,6 @@ class Supervisor:
         if self._after_batch is not None:
             self._after_batch(spark)
         failpoint("before_commit")
-
-    def _committed_files(self) -> set[str]:
-        committed = self._checkpoint.committed()
-        end = self._checkpoint.offset_after(committed[-1]) if committed else -1
-        return {each.path for each in self._checkpoint.seen() if each.offset <= end}
-
-
-def checkpoint_path(settings: Settings) -> str:
-    """Directory of the query's checkpoint."""
-    return f"{settings.checkpoints}/stream"
 
 
 def _sentence(error: BaseException) -> str:

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import fnmatch
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import structlog
 from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow, State
-from lake.fs import FileInfo
+from checkpoints.spark_checkpoint import SeenFile
+from lake.fs import FileInfo, from_millis
 from streaming.archive import archive_path
 from streaming.processor import Processor
 from streaming.source import UNFINISHED, is_drop_name
 
 log = structlog.get_logger()
+
+_RENEWED = re.compile(r"~[0-9]{20}(?=(\.[^/]*)?$)")
+
+
+def names_of(path: str) -> Iterator[str]:
+    """The paths that a file had, as far as its present one tells, this one first.
+
+    Each time that the sweep gives it a fresh name, the one before is a part of the new one.
+    """
+    yield path
+    while (earlier := _RENEWED.sub("", path)) != path:
+        yield (path := earlier)
+
+
+def find_deferred(processor: Processor, seen: Iterable[SeenFile]) -> dict[str, SeenFile]:
+    """List the files that the source has reported and that have no account yet.
+
+    A stream that is killed forgets which files it found still being written: the checkpoint and
+    the ledger together remember.
+    """
+    known = {each for path in processor.ledger.paths() for each in names_of(path)}
+    return {file.path: file for file in seen if file.path not in known}
 
 
 def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[LedgerRow]:
@@ -24,6 +49,7 @@ def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[Led
     * A file that the source has seen and will not report again (overwritten under its old name,
       or still being written when it was noticed) gets a fresh name, once it is whole.
     * A directory, or a file whose name is no drop's, is refused with a reason.
+    * A file that was waited for and is gone without having been whole is refused as vanished.
 
     Args:
         spark: a session for the ledger.
@@ -34,9 +60,10 @@ def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[Led
         The accounts that were added.
     """
     with processor.mutex:
-        refused: list[LedgerRow] = []
-        for info in processor.files.list(processor.settings.landing):
-            row = processor.ledger.find(info.path, info.modified_ms)
+        landed = processor.files.list(processor.settings.landing)
+        refused = _refuse_vanished(processor, {n for info in landed for n in names_of(info.path)})
+        for info in landed:
+            row = processor.account_of(info)
             if row is not None:
                 processor.archive(row)
             elif info.is_dir or not is_drop_name(info.name):
@@ -53,7 +80,27 @@ def _renew(processor: Processor, info: FileInfo) -> None:
     stem, dot, suffix = name.partition(".")
     fresh = f"{folder}/{stem}~{datetime.now(UTC):%Y%m%d%H%M%S%f}{dot}{suffix}"
     processor.files.rename(info.path, fresh)
+    processor.deferred.pop(info.path, None)
     log.info("renamed", file=name, to=fresh.rsplit("/", 1)[-1], why="other bytes, same name")
+
+
+def _refuse_vanished(processor: Processor, landed: set[str]) -> list[LedgerRow]:
+    gone = [file for path, file in processor.deferred.items() if path not in landed]
+    now = datetime.now(UTC)
+    for file in gone:
+        del processor.deferred[file.path]
+    return [
+        LedgerRow(
+            path=file.path,
+            bytes=0,
+            modified_at=from_millis(file.modified_ms),
+            state=State.REJECTED,
+            reason="vanished: the file was taken away while it was still being written; "
+            "put it there again",
+            started_at=now,
+        )
+        for file in gone
+    ]
 
 
 def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:

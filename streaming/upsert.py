@@ -9,9 +9,10 @@ from datetime import datetime
 
 from delta.tables import DeltaTable
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS, TABLES, open_table, table_path, table_version
@@ -31,13 +32,23 @@ _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The tables that a plan looks at; ``snapshots`` holds the batch's own rows too."""
+
+    features: DataFrame
+    snapshots: DataFrame
+    ledger: DataFrame
+
+
+@dataclass(frozen=True)
 class Upsert:
     """What a batch does to the features.
 
     Attributes:
         outcomes: per ``drop_id``, how many rows were inserted, updated, unchanged, stale and
             superseded.
-        rows: the feature rows to write, with ``existed``; persisted until :meth:`release`.
+        rows: the feature rows to write, with ``existed``; what they come from is persisted until
+            ``release``.
         inserts: how many of them are new customers.
         updates: how many of them replace a row.
     """
@@ -55,6 +66,7 @@ def plan_upsert(
     contract: Contract,
     accepted: DataFrame,
     now: datetime,
+    stored: Stored | None = None,
 ) -> Upsert:
     """Work out what the accepted rows change, and how each of them counts.
 
@@ -64,26 +76,29 @@ def plan_upsert(
         contract: the order rule's leading column and the optional columns.
         accepted: this batch's rows of ``customer_snapshots``, already written there.
         now: ``updated_at`` of the rows whose values change.
+        stored: what to compare with, where that is not the tables as they are now.
     """
-    features = spark.read.format("delta").load(table_path(settings, FEATURES))
+    features = stored.features if stored else _read(spark, settings, FEATURES)
     candidates = pick_candidates(accepted, contract)
-    stored = features.join(candidates.select("master_id"), "master_id", "left_semi")
-    steps = step(candidates, stored, contract).persist(StorageLevel.MEMORY_AND_DISK)
-    superseded = accepted.groupBy("drop_id").agg(
-        (F.count(F.lit(1)) - F.count_distinct("master_id")).alias("n")
-    )
-    outcomes = _count(steps, superseded)
+    known = features.join(candidates.select("master_id"), "master_id", "left_semi")
+    steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
+    outcomes, sizes = _count(steps)
     rows = _changed(steps, now)
     if any(counts["stale"] for counts in outcomes.values()):
-        rows = _with_recomputed(spark, settings, contract, rows, steps, candidates, features, now)
-    rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
-    sizes = {row["existed"]: row["count"] for row in rows.groupBy("existed").count().collect()}
+        # Seldom needed, so read only here.
+        tables = stored or Stored(
+            features, _read(spark, settings, SNAPSHOTS), _read(spark, settings, LEDGER)
+        )
+        recomputed = _with_recomputed(tables, contract, rows, steps, candidates, now)
+        if recomputed is not None:
+            rows = recomputed.persist(StorageLevel.MEMORY_AND_DISK)
+            sizes = Counter({row["existed"]: row["count"] for row in _by_existence(rows)})
 
     def release() -> None:
         rows.unpersist()
         steps.unpersist()
 
-    return Upsert(outcomes, rows, sizes.get(False, 0), sizes.get(True, 0), release)
+    return Upsert(outcomes, rows, sizes[False], sizes[True], release)
 
 
 def write_upsert(
@@ -104,7 +119,9 @@ def write_upsert(
             frame = upsert.rows.select(*columns)
             frame.write.format("delta").mode("append").save(table_path(settings, FEATURES))
         else:
-            _merge(table, upsert, columns, contract)
+            # The plan is of absolute values, so it may be repeated after a compaction that came
+            # first; of other streams the lock takes care.
+            retry_conflicts(lambda: _merge(table, upsert, columns, contract), FEATURES)
     finally:
         spark.conf.unset(_METADATA)
     return table_version(spark, settings, FEATURES)
@@ -122,44 +139,55 @@ def _merge(table: DeltaTable, upsert: Upsert, columns: list[str], contract: Cont
     merge.execute()
 
 
-def _count(steps: DataFrame, superseded: DataFrame) -> dict[str, Counter[str]]:
+def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
+    return spark.read.format("delta").load(table_path(settings, name))
+
+
+def _count(steps: DataFrame) -> tuple[dict[str, Counter[str]], Counter[bool]]:
+    """Count the outcomes per drop, and the rows to write by whether the customer exists."""
     outcomes: dict[str, Counter[str]] = {}
-    for row in steps.groupBy("drop_id", "outcome").count().collect():
-        outcomes.setdefault(row["drop_id"], Counter())[row["outcome"]] = row["count"]
-    for row in superseded.collect():
-        outcomes.setdefault(row["drop_id"], Counter())["superseded"] = row["n"]
-    return outcomes
+    sizes: Counter[bool] = Counter()
+    counted = steps.groupBy("drop_id", "outcome", "existed").agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.sum("superseded").alias("superseded"),
+        F.count_if("writes").alias("writes"),
+    )
+    for row in counted.collect():
+        of_drop = outcomes.setdefault(row["drop_id"], Counter())
+        of_drop[row["outcome"]] += row["rows"]
+        of_drop["superseded"] += row["superseded"]
+        sizes[row["existed"]] += row["writes"]
+    return outcomes, sizes
+
+
+def _by_existence(rows: DataFrame) -> list[Row]:
+    return rows.groupBy("existed").count().collect()
 
 
 def _changed(steps: DataFrame, now: datetime) -> DataFrame:
     """Turn the last step of each customer whose winner changed into a feature row."""
-    same_winner = F.col("state.drop_id").eqNullSafe(F.col("stored_id")) & F.col(
-        "state.row_no"
-    ).eqNullSafe(F.col("stored_row_no"))
-    last = steps.where(F.col("is_last") & ~same_winner)
     touched = F.when(F.col("touched"), F.lit(now))
+    last = steps.where("writes")
     flat = last.select("master_id", "state.*", touched.alias("updated_at"), "existed")
     return complete(flat, "existed")
 
 
 def _with_recomputed(
-    spark: SparkSession,
-    settings: Settings,
+    stored: Stored,
     contract: Contract,
     rows: DataFrame,
     steps: DataFrame,
     candidates: DataFrame,
-    features: DataFrame,
     now: datetime,
-) -> DataFrame:
+) -> DataFrame | None:
     """Recompute from snapshots the customers that a comparison with the stored row cannot decide.
 
     These are the ones for whom a row older than the stored one has a column which the stored
-    winner's drop lacked: the stored value of that column may be older still.
+    winner's drop lacked: the stored value of that column may be older still. None where there is
+    no such customer.
     """
-    ledger = spark.read.format("delta").load(table_path(settings, LEDGER))
     lacking = (
-        ledger.where("state = 'ingested'")
+        stored.ledger.where("state = 'ingested'")
         .select(
             F.col("drop_id").alias("stored_id"),
             F.array_except(F.lit(list(contract.optional)), "columns").alias("lacked"),
@@ -178,15 +206,14 @@ def _with_recomputed(
     )
     if undecided.isEmpty():
         undecided.unpersist()
-        return rows
-    snapshots = spark.read.format("delta").load(table_path(settings, SNAPSHOTS))
-    history = snapshots.join(F.broadcast(undecided), "master_id", "left_semi")
+        return None
+    history = stored.snapshots.join(F.broadcast(undecided), "master_id", "left_semi")
     marked = {"updated_at": F.lit(now), "existed": F.lit(True)}
     recomputed = complete(fold_snapshots(history, contract).withColumns(marked), "existed")
     compared = [*BUSINESS, *IDENTITY]
     changed = (
         recomputed.alias("n")
-        .join(features.alias("o"), "master_id")
+        .join(stored.features.alias("o"), "master_id")
         .where(differs("n", "o", compared))
         .select("n.*")
     )

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import LedgerRow, to_metadata
+from lake.conflicts import retry_conflicts
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, open_table, table_path, table_version
 from streaming.rows import Judgement
@@ -35,7 +36,8 @@ def write_quarantine(
     """
     if retried:
         table = open_table(spark, settings, QUARANTINE)
-        table.delete(F.col("drop_id").isin(list(retried)))
+        again = F.col("drop_id").isin(list(retried))
+        retry_conflicts(lambda: table.delete(again), QUARANTINE)
     if not any(row.rows_quarantined for row in rows):
         return None
     return _append(spark, settings, QUARANTINE, judged.quarantined, rows)

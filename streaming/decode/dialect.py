@@ -25,6 +25,8 @@ _DATA = re.compile(
     r"|[+-]?[0-9][0-9.,]*)$",
     re.IGNORECASE,
 )
+# No column is named after a customer: where one is, a row has got into the header.
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # A Turkish spreadsheet writes MASTER_İD in capitals.
 _TURKISH_I = str.maketrans("İı", "Ii")
 
@@ -63,12 +65,13 @@ def find_layout(lines: Sequence[str], contract: Contract, *, looks_binary: bool)
 
     Raises:
         DropRejected: ``empty_file``, ``binary_content``, ``no_header``, ``unknown_layout``,
-            ``too_many_columns``, ``duplicate_header`` or ``missing_columns``.
+            ``too_many_columns``, ``data_in_header``, ``duplicate_header`` or ``missing_columns``.
     """
     start, blank, notes = _find_first(lines)
     delimiter, cells, end = _split_header(lines, start, contract, looks_binary)
     names = tuple(_name(cell, contract) for cell in cells)
-    _refuse_duplicates(names)
+    _refuse_data(names)
+    _refuse_duplicates(names, contract)
     positions = {name: at for at, name in enumerate(names) if name in contract.columns}
     _refuse_missing(positions, contract)
     width = _width(lines[end:], delimiter, names)
@@ -163,15 +166,30 @@ def _name(cell: str, contract: Contract) -> str:
     return contract.headers.get(normalise_header(own.translate(_TURKISH_I)), own)
 
 
-def _refuse_duplicates(names: Sequence[str]) -> None:
+def _refuse_data(names: Sequence[str]) -> None:
+    """Refuse a header that names a customer: the ledger tells what a header says, to everybody.
+
+    So it looks where a line end is lost, or where columns and rows have changed places.
+    """
+    for at, name in enumerate(names):
+        if _ID.search(name):
+            raise DropRejected(
+                "data_in_header",
+                f"Column {at + 1} of the header holds a customer's id; "
+                "write the column names on a line of their own, before the rows.",
+            )
+
+
+def _refuse_duplicates(names: Sequence[str], contract: Contract) -> None:
     first: dict[str, int] = {}
     for at, name in enumerate(names):
         folded = normalise_header(name)
         if folded and first.setdefault(folded, at) != at:
+            # A name that is not the contract's may be anything, and the ledger is for everybody.
+            alike = f"are both '{name}'" if name in contract.columns else "have the same name"
             raise DropRejected(
                 "duplicate_header",
-                f"Columns {first[folded] + 1} and {at + 1} of the header are both "
-                f"'{_shown(name)}'; keep one of them.",
+                f"Columns {first[folded] + 1} and {at + 1} of the header {alike}; keep one.",
             )
 
 

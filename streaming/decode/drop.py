@@ -29,6 +29,8 @@ class DecodedDrop:
         columns: the header in order, by contract name where known; unnamed ones are empty.
         absent: optional columns of the contract that the header lacks, sorted.
         date_order: ``dmy`` or ``mdy``, for all dates whose year comes last.
+        date_formats: the formats of each date column that has dates, such as ``yyyy-MM-dd``; all
+            cells of it that are dates at all are in one of them.
         decimal_marks: for each count and money column of the contract, ``.`` or ``,``.
         date_format: the date formats, for the ledger.
         decimal_mark: the decimal marks, for the ledger.
@@ -41,6 +43,7 @@ class DecodedDrop:
     delimiter: str
     encoding: str
     date_order: str
+    date_formats: dict[str, str]
     decimal_marks: dict[str, str]
     date_format: str
     decimal_mark: str
@@ -133,6 +136,7 @@ def _describe(
         delimiter=layout.delimiter,
         encoding=encoding,
         date_order=notation.date_order,
+        date_formats=notation.date_formats,
         decimal_marks=notation.decimal_marks,
         date_format=notation.date_format,
         decimal_mark=notation.decimal_mark,

@@ -29,6 +29,7 @@ class Notation:
     """What was decided for a drop, and how to tell it in the ledger."""
 
     date_order: str
+    date_formats: dict[str, str]
     decimal_marks: dict[str, str]
     date_format: str
     decimal_mark: str
@@ -172,7 +173,8 @@ class FormatEvidence:
         order = self._orders.decide(self._contract.date_orders, notes)
         formats = {n: each.describe(order) for n, each in self._dates.items() if each.formats}
         marks = dict.fromkeys(self._contract.of_type("count", "money"), preferred) | present
-        return Notation(order, marks, _merge(formats, "; "), _merge(present, ","), tuple(notes))
+        told = _merge(formats, "; "), _merge(present, ","), tuple(notes)
+        return Notation(order, formats, marks, *told)
 
 
 def _merge(values: dict[str, str], kind: str) -> str:
