@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flo.options import Conf, Output, settings_for
 from flo.output import Format, print_frame, print_rows, say
+from lake.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from lake.settings import Settings
 
@@ -38,7 +40,9 @@ def status(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE)
     from lake.session import build_session
 
     print_rows(
-        ("what", "value"), describe_status(build_session(settings, "flo-status"), settings), output
+        ("what", "value"),
+        describe_status(build_session(settings, "flo-status", short=True), settings),
+        output,
     )
 
 
@@ -57,7 +61,7 @@ def drops(
     from batch.accounts import read_ledger, shorten
     from lake.session import build_session
 
-    ledger = read_ledger(build_session(settings, "flo-drops"), settings)
+    ledger = read_ledger(build_session(settings, "flo-drops", short=True), settings)
     chosen = (ledger.where(ledger.state == state.value) if state else ledger).limit(limit)
     print_frame(shorten(chosen) if output is Format.TABLE else chosen, output)
 
@@ -71,7 +75,7 @@ def watch(
     settings = settings_for(ctx, conf)
     from lake.session import build_session
 
-    spark = build_session(settings, "flo-watch")
+    spark = build_session(settings, "flo-watch", short=True)
     seen: set[tuple[object, ...]] = set()
     say(f"Watching {settings.landing}; Ctrl-C ends it.")
     while True:
@@ -106,17 +110,23 @@ def quarantine(
         str | None, typer.Option("--drop", metavar="ID", help="One drop; a beginning will do.")
     ] = None,
     limit: Annotated[int, typer.Option(help="How many rows of the drop.", min=1)] = 20,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all its rows as a CSV to mend and drop again."),
+    ] = None,
     conf: Conf = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Show what was refused: reasons with counts, and with --drop the rows as well."""
+    if export is not None:
+        _check_export(drop, export)
     settings = settings_for(ctx, conf)
     from pyspark.sql import functions as F
 
     from batch.accounts import count_reasons, find_drop, quarantined_rows
     from lake.session import build_session
 
-    spark = build_session(settings, "flo-quarantine")
+    spark = build_session(settings, "flo-quarantine", short=True)
     rows = quarantined_rows(spark, settings)
     if drop is None:
         print_frame(count_reasons(rows), output)
@@ -124,6 +134,47 @@ def quarantine(
     account = find_drop(spark, settings, drop)
     own = rows.where(F.col("drop_id") == account["drop_id"])
     say(f"{account['path']}: {account['state']}, {account['rows_quarantined']} rows refused.")
+    if export is not None:
+        _export(settings, account, own, export)
+        return
     if output is Format.TABLE:
         print_frame(count_reasons(own).select("reason", "rows"), output)
     print_frame(own.orderBy("row_no").select("row_no", "reasons", "raw").limit(limit), output)
+
+
+def _check_export(drop: str | None, target: Path) -> None:
+    """Find out what stands against an export, before Spark starts."""
+    from batch.mending import check_target
+
+    if drop is None:
+        raise ConfigError(
+            "One file has one header, which fits one drop: name it with --drop; "
+            "`flo quarantine` lists those that have refused rows."
+        )
+    check_target(target)
+
+
+def _export(settings: Settings, account: dict[str, Any], own: DataFrame, target: Path) -> None:
+    """Write a drop's refused rows, and say what to know before mending them."""
+    from batch.mending import Reading, write_export
+    from lake.contract import load_contract
+
+    if not account["rows_quarantined"]:
+        raise NotFoundError(
+            f"The drop {account['drop_id'][:12]} has no row in quarantine, so nothing was written; "
+            "`flo drops` says what became of it."
+        )
+    rows = own.orderBy("row_no").select("raw", "reasons").toLocalIterator()
+    reading = Reading.of(account, load_contract(settings.contract))
+    done = write_export(((row["raw"], row["reasons"]) for row in rows), reading, target)
+    say(
+        f"{done.rows:,} rows are in {target}, with personal data in clear, readable by you alone. "
+        "Mend them, drop the file with `flo drop`, then delete it."
+    )
+    if done.unsplit:
+        say(f"{done.unsplit:,} of them could not be split: each is one cell with its whole text.")
+    if done.apostrophes:
+        say(
+            f"{done.apostrophes:,} cells have an apostrophe in front, so that no spreadsheet runs "
+            "them as formulas; the column _reasons says which: take it off before dropping."
+        )

@@ -1,0 +1,92 @@
+"""One look at all places where a file can be: landing, checkpoint, ledger and archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from batch.accounts import read_ledger
+from checkpoints.ledger import LedgerRow
+from checkpoints.spark_checkpoint import SeenFile, SparkCheckpoint, checkpoint_path
+from lake.fs import FileInfo, FileSystem, from_millis
+from lake.settings import Settings
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen, in this order, in which a file moves on: one on its way is seen at least once.
+
+    Attributes:
+        landing: what lies in landing, directories too.
+        inside: what lies in directories of landing, at any depth.
+        committed: files that the source planned in batches that are done.
+        uncommitted: files that it planned in a batch that is not done.
+        accounts: the ledger: path, bytes, times, state and archived path.
+        archive: what lies in the archive, at any depth, directories too.
+    """
+
+    landing: Sequence[FileInfo]
+    inside: Sequence[FileInfo]
+    committed: Sequence[SeenFile]
+    uncommitted: Sequence[SeenFile]
+    accounts: Sequence[LedgerRow]
+    archive: Sequence[FileInfo]
+
+
+def take_look(
+    files: FileSystem, settings: Settings, read_accounts: Callable[[], Sequence[LedgerRow]]
+) -> Look:
+    """Look at the four places, in the order of :class:`Look`."""
+    landing = files.list(settings.landing)
+    inside = [each for info in landing if info.is_dir for each in _tree(files, info.path)]
+    checkpoint = SparkCheckpoint(files, checkpoint_path(settings))
+    # An account is written before its batch is committed: so commits first, then the ledger.
+    done = checkpoint.committed()
+    end = checkpoint.offset_after(done[-1]) if done else -1
+    seen = checkpoint.seen()
+    return Look(
+        landing=landing,
+        inside=inside,
+        committed=[file for file in seen if file.offset <= end],
+        uncommitted=[file for file in seen if file.offset > end],
+        accounts=read_accounts(),
+        archive=list(_tree(files, settings.archive)),
+    )
+
+
+def read_accounts(spark: SparkSession, settings: Settings) -> list[LedgerRow]:
+    """Read of the ledger what an audit needs.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+    """
+    narrow = read_ledger(spark, settings).select(
+        "path",
+        "bytes",
+        "state",
+        "archived_path",
+        F.unix_millis("modified_at").alias("modified_ms"),
+        F.unix_millis("started_at").alias("started_ms"),
+    )
+    return [
+        LedgerRow(
+            path=row["path"],
+            bytes=row["bytes"],
+            modified_at=from_millis(row["modified_ms"]),
+            state=row["state"],
+            started_at=from_millis(row["started_ms"]),
+            archived_path=row["archived_path"],
+        )
+        for row in narrow.toLocalIterator()
+    ]
+
+
+def _tree(files: FileSystem, path: str) -> Iterator[FileInfo]:
+    """Describe everything below a directory, directories too."""
+    for info in files.list(path):
+        yield info
+        if info.is_dir:
+            yield from _tree(files, info.path)

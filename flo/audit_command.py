@@ -1,0 +1,37 @@
+"""``flo audit``: is any file unaccounted for."""
+
+from __future__ import annotations
+
+import typer
+
+from flo.options import Conf, Output, settings_for
+from flo.output import Format, print_rows, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(audit)
+
+
+def audit(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
+    """List every file that is neither pending nor ingested, duplicate or rejected.
+
+    Exit code 1 if there is one. It may be asked while a stream runs.
+    """
+    settings = settings_for(ctx, conf)
+    from batch.audit import audit_files
+    from batch.places import read_accounts, take_look
+    from lake.fs import FileSystem
+    from lake.session import build_session
+
+    spark = build_session(settings, "flo-audit")
+    files = FileSystem.of(spark)
+    found = audit_files(lambda: take_look(files, settings, lambda: read_accounts(spark, settings)))
+    say(str(found))
+    if found.findings or output is not Format.TABLE:
+        rows = [(each.path, each.finding, each.says) for each in found.findings]
+        print_rows(("path", "finding", "says"), rows, output)
+    else:
+        say("Every file is accounted for.")
+    if found.findings:
+        raise typer.Exit(1)

@@ -1,0 +1,258 @@
+"""Every file is pending, ingested, duplicate or rejected, or the audit says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from batch.audit import audit_files, count_states, find_unaccounted
+from batch.places import Look
+from checkpoints.ledger import LedgerRow
+from checkpoints.spark_checkpoint import SeenFile
+from flo import cli
+from lake.fs import FileInfo
+from tests.lakes import DropLake, csv, row
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MADE = NOW - timedelta(hours=2)
+NOTHING = Look((), (), (), (), (), ())
+
+
+def millis(moment: datetime) -> int:
+    """Milliseconds since 1970."""
+    return int(moment.timestamp()) * 1000
+
+
+def file(path: str, *, size: int = 10, made: datetime = MADE, is_dir: bool = False) -> FileInfo:
+    """Describe a file."""
+    return FileInfo(path, size, millis(made), is_dir, "ada", 0o644)
+
+
+def account(path: str, archived: str | None, **values: object) -> LedgerRow:
+    """Account for the file of that name as it was made."""
+    plain = LedgerRow(path, 10, MADE, "ingested", started_at=NOW, archived_path=archived)
+    return replace(plain, **values)  # type: ignore[arg-type]
+
+
+def seen(path: str, made: datetime = MADE) -> SeenFile:
+    """Let the source have planned a file."""
+    return SeenFile(path, millis(made), 0)
+
+
+def found(look: Look) -> list[tuple[str, str]]:
+    """List the findings of one look."""
+    return [(each.path, each.finding.value) for each in find_unaccounted(look, NOW)]
+
+
+OLD = NOW - timedelta(hours=25)
+WELL = {
+    "a new file": Look([file("/l/a.csv")], (), (), (), (), ()),
+    "planned and not done yet": Look((), (), (), [seen("/l/a.csv")], (), ()),
+    "done, archived": Look(
+        (), (), [seen("/l/a.csv")], (), [account("/l/a.csv", "/a/a.csv")], [file("/a/a.csv")]
+    ),
+    "done, not moved yet": Look(
+        [file("/l/a.csv", size=12)],
+        (),
+        [seen("/l/a.csv")],
+        (),
+        [account("/l/a.csv", "/a/a.csv", bytes=12)],
+        (),
+    ),
+    "vanished, with its account": Look(
+        (), (), [seen("/l/a.csv")], (), [account("/l/a.csv", None)], ()
+    ),
+    "overwritten before it was read": Look(
+        (),
+        (),
+        [seen("/l/a.csv", MADE - timedelta(hours=1))],
+        (),
+        [account("/l/a.csv", "/a/a.csv")],
+        [file("/a/a.csv")],
+    ),
+    "waited for in landing": Look([file("/l/a.csv")], (), [seen("/l/a.csv")], (), (), ()),
+    "renamed, in landing": Look(
+        [file("/l/a~20260302110000000001.csv.gz")], (), [seen("/l/a.csv.gz")], (), (), ()
+    ),
+    "renamed twice, accounted for": Look(
+        (),
+        (),
+        [seen("/l/a.csv"), seen("/l/a~20260302110000000001.csv")],
+        (),
+        [account("/l/a~20260302110000000001~20260302110000000002.csv", "/a/a.csv")],
+        [file("/a/a.csv")],
+    ),
+    "still being copied": Look([file("/l/._a.csv._COPYING_")], (), (), (), (), ()),
+    "an archived directory": Look(
+        (),
+        (),
+        (),
+        (),
+        [account("/l/d", "/a/d", bytes=0, state="rejected")],
+        [file("/a/d", size=4096, is_dir=True), file("/a/d/e", is_dir=True), file("/a/d/e/x.csv")],
+    ),
+    "a directory that is old and whole": Look(
+        [file("/l/d", made=OLD, is_dir=True)], [file("/l/d/x.csv", made=OLD)], (), (), (), ()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_what_takes_its_course_is_no_finding(name: str) -> None:
+    """A file that is pending, or has an account and lies where that says, is accounted for."""
+    assert found(WELL[name]) == []
+
+
+ILL = {
+    "lost": (
+        Look((), (), [seen("/l/a.csv")], (), [account("/l/b.csv", None)], ()),
+        ("/l/a.csv", "lost"),
+    ),
+    "lost, though an earlier file had that name": (
+        Look(
+            (),
+            (),
+            [seen("/l/a.csv")],
+            (),
+            [account("/l/a.csv", None, modified_at=OLD, started_at=OLD)],
+            (),
+        ),
+        ("/l/a.csv", "lost"),
+    ),
+    "abandoned": (
+        Look([file("/l/x.csv.tmp", made=OLD)], (), (), (), (), ()),
+        ("/l/x.csv.tmp", "abandoned"),
+    ),
+    "abandoned in a directory": (
+        Look([file("/l/d", is_dir=True)], [file("/l/d/_x.csv", made=OLD)], (), (), (), ()),
+        ("/l/d/_x.csv", "abandoned"),
+    ),
+    "put into the archive by hand": (
+        Look(
+            (), (), (), (), [account("/l/a.csv", "/a/a.csv")], [file("/a/a.csv"), file("/a/b.csv")]
+        ),
+        ("/a/b.csv", "not_in_ledger"),
+    ),
+    "taken out of the archive": (
+        Look((), (), (), (), [account("/l/a.csv", "/a/a.csv")], ()),
+        ("/a/a.csv", "archived_file_gone"),
+    ),
+    "overwritten before its move": (
+        Look([file("/l/a.csv", size=11)], (), (), (), [account("/l/a.csv", "/a/a.csv")], ()),
+        ("/a/a.csv", "archived_file_gone"),
+    ),
+    "cut in the archive": (
+        Look((), (), (), (), [account("/l/a.csv", "/a/a.csv")], [file("/a/a.csv", size=9)]),
+        ("/a/a.csv", "archived_file_changed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_what_has_left_its_course_is_a_finding(name: str) -> None:
+    """A file that is none of pending, ingested, duplicate and rejected is named, once."""
+    look, finding = ILL[name]
+    assert found(look) == [finding]
+
+
+def test_the_states_are_counted() -> None:
+    """Accounts count by state; what waits in landing or in an open batch is pending."""
+    look = replace(
+        NOTHING,
+        # Of these, b waits for its move, and a is another file than the one in the archive.
+        landing=[file("/l/a.csv"), file("/l/b.csv"), file("/l/new.csv")],
+        uncommitted=[seen("/l/new.csv"), seen("/l/gone.csv")],
+        accounts=[
+            account("/l/a.csv", "/a/a.csv"),
+            account("/l/b.csv", "/a/b.csv", state="duplicate"),
+            account("/l/c.csv", None, state="rejected"),
+        ],
+        archive=[file("/a/a.csv")],
+    )
+    assert count_states(look, set()) == {
+        "pending": 3,
+        "ingested": 1,
+        "duplicate": 1,
+        "rejected": 1,
+    }
+
+
+def test_a_file_that_moves_between_two_looks_is_not_reported() -> None:
+    """Only what is suspect in both of two looks is a finding."""
+    stray, late, later = (file(f"/a/{name}.csv") for name in ("stray", "late", "later"))
+    looks = iter(
+        [
+            replace(NOTHING, archive=[late, stray]),
+            replace(
+                NOTHING,
+                accounts=[account("/l/late.csv", late.path)],
+                archive=[late, later, stray],
+            ),
+        ]
+    )
+    result = audit_files(lambda: next(looks), NOW)
+    assert [each.path for each in result.findings] == [stray.path]
+    assert str(result) == "0 pending, 1 ingested, 0 duplicate, 0 rejected, 1 unaccounted for."
+
+
+@pytest.fixture
+def audit(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], tuple[int, dict[str, str], str]]:
+    """Run ``flo audit``: its exit code, the findings by file name, and what it says."""
+    monkeypatch.setenv("FLO_ROOT", lake.settings.root)
+
+    def run() -> tuple[int, dict[str, str], str]:
+        done = CliRunner().invoke(cli.app, ["audit", "--format", "json"])
+        rows = json.loads(done.stdout)
+        return done.exit_code, {r["path"].rsplit("/")[-1]: r["finding"] for r in rows}, done.stderr
+
+    return run
+
+
+@pytest.mark.spark
+def test_an_audit_of_a_real_lake(
+    lake: DropLake, audit: Callable[[], tuple[int, dict[str, str], str]]
+) -> None:
+    """It ends with 0 as long as all is well, and with 1 and the files when it is not."""
+    checkpoint, landing = f"{lake.settings.checkpoints}/stream", lake.settings.landing
+
+    def plan(batch: int, *names: str) -> None:
+        lines = [
+            json.dumps({"path": f"hdfs://host:1{path}", "timestamp": 1, "batchId": batch})
+            for path in (f"{lake.settings.root}/landing/{name}" for name in names)
+        ]
+        lake.files.write_text(f"{checkpoint}/sources/0/{batch}", "\n".join(["v1", *lines]))
+        offset = f'v1\n{{}}\n{{"logOffset":{batch}}}'
+        lake.files.write_text(f"{checkpoint}/offsets/{batch}", offset)
+
+    lake.put("a.csv", csv(row()))
+    lake.put("b.csv", csv(row()))
+    lake.put("c.csv", "")
+    accounts = lake.take()
+    plan(0, "a.csv", "b.csv", "c.csv")
+    lake.files.write_text(f"{checkpoint}/commits/0", "v1\n{}")
+    lake.put("d.csv", csv(row("c4")))
+    plan(1, "d.csv", "e%20e.csv")
+    code, findings, told = audit()
+    assert (code, findings) == (0, {})
+    assert "2 pending, 1 ingested, 1 duplicate, 1 rejected, 0 unaccounted" in " ".join(told.split())
+
+    lake.files.write_text(f"{checkpoint}/commits/1", "v1\n{}")
+    archived = {each["path"].rsplit("/")[-1]: each["archived_path"] for each in accounts}
+    lake.files.rename(archived["a.csv"], f"{archived['a.csv']}.aside")
+    lake.put("f.csv.part", "half", modified_ms=millis(datetime.now(UTC) - timedelta(hours=25)))
+    assert lake.files.exists(f"{landing}/d.csv")
+    code, findings, _ = audit()
+    assert code == 1
+    assert findings == {
+        "a.csv": "archived_file_gone",
+        "a.csv.aside": "not_in_ledger",
+        "e e.csv": "lost",
+        "f.csv.part": "abandoned",
+    }
