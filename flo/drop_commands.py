@@ -1,4 +1,4 @@
-"""``flo drop``: put files into landing, whole or not at all."""
+"""``flo drop``: put files into landing, whole or not at all, or say what would follow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from flo.options import Conf, Output, settings_for
-from flo.output import Format, print_rows
+from flo.output import Format, print_rows, say
 from lake.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def register(app: typer.Typer) -> None:
 def drop(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Local CSV files.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what one file would change; write nothing.")
+    ] = False,
     conf: Conf = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -35,9 +38,14 @@ def drop(
 
     A file gets the time at which it is dropped; nothing in landing is ever overwritten.
     """
+    if dry_run and len(files) > 1:
+        raise ConfigError(f"--dry-run takes one file, not {len(files)}; ask for each by itself.")
     for file in files:
         _check(file)
     settings = settings_for(ctx, conf)
+    if dry_run:
+        _dry_run(settings, files[0], output)
+        return
     from lake.session import open_file_system
 
     remote = open_file_system(settings)
@@ -53,6 +61,23 @@ def landing_name(name: str, taken: set[str], now: datetime) -> str:
         return name
     stem, dot, suffix = name.partition(".")
     return f"{stem}~{now:%Y%m%d%H%M%S%f}{dot}{suffix}"
+
+
+def _dry_run(settings: Settings, file: Path, output: Format) -> None:
+    from batch.accounts import look_at_landing
+    from batch.dry_run import dry_run, quiet_settings
+    from flo.dry_run_output import print_dry_run
+    from lake.contract import load_contract
+    from lake.fs import FileSystem
+    from lake.session import build_session
+
+    contract = load_contract(settings.contract)
+    spark = build_session(quiet_settings(settings), "flo-dry-run")
+    run = dry_run(spark, settings, contract, file, datetime.now(UTC))
+    waiting = look_at_landing(FileSystem.of(spark), settings).files
+    if waiting:
+        say(f"{waiting} files wait in landing and come first, which may change this.")
+    print_dry_run(f"{file}", run, output)
 
 
 def _check(file: Path) -> None:

@@ -1,0 +1,173 @@
+"""One state of the tables that agrees in itself, though a stream goes on writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from checkpoints.ledger import LedgerRow, from_metadata
+from checkpoints.lock import StreamLock
+from lake.errors import NotFoundError
+from lake.fs import FileSystem
+from lake.settings import Settings
+from lake.tables import (
+    FEATURES,
+    LEDGER,
+    QUARANTINE,
+    SNAPSHOTS,
+    TABLES,
+    open_table,
+    table_path,
+    table_version,
+)
+
+_VERSIONS = {
+    SNAPSHOTS: "snapshots_version",
+    QUARANTINE: "quarantine_version",
+    FEATURES: "features_version",
+}
+
+# More than are made between two calls.
+_LATER_COMMITS = 20
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The tables at one moment, each read at a version of its own that no longer changes.
+
+    Attributes:
+        snapshots: without the rows of the batch that a stream is at.
+        quarantine: the same.
+        features: before that batch.
+        in_hand: the drops of that batch, some of which an earlier try may have left rows of.
+        unfinished: drops that a stream which runs no more has left between the tables.
+    """
+
+    ledger: DataFrame
+    snapshots: DataFrame
+    quarantine: DataFrame
+    features: DataFrame
+    in_hand: frozenset[str]
+    unfinished: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """A table's newest version, and by version the accounts in its latest commits."""
+
+    newest: int
+    accounts: dict[int, list[LedgerRow]]
+
+
+def take_cut(spark: SparkSession, settings: Settings) -> Cut:
+    """Choose the versions to read.
+
+    The ledger is written last, so it decides: read first, it names what is done. What the other
+    tables have beyond it is in commits that carry accounts which it lacks:
+
+    * While a stream runs, that is the batch in its hand. Its drops' rows are left out, and the
+      features are read just before the first such commit.
+    * Where none runs, it is what a killed one left half done, and stays in: the tables do differ
+      until the next start finishes it.
+
+    Other commits, such as a compaction's, carry no accounts and are read.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+    """
+    require_tables(spark, settings)
+    lock = StreamLock(FileSystem.of(spark), settings)
+    was_running = lock.live_holder() is not None
+    ledger = read_at(spark, settings, LEDGER, table_version(spark, settings, LEDGER))
+    tails = _read_tails(spark, settings, ledger)
+    # Asked on both sides: a stream may have started, or ended, in between.
+    is_running = was_running or lock.live_holder() is not None
+    ahead = frozenset(
+        row.drop_id
+        for tail in tails.values()
+        for rows in tail.accounts.values()
+        for row in rows
+        if row.drop_id
+    )
+    in_hand = ahead if is_running else frozenset()
+    versions = {name: tail.newest for name, tail in tails.items()}
+    if is_running and tails[FEATURES].accounts:
+        versions[FEATURES] = min(tails[FEATURES].accounts) - 1
+    frames = {name: read_at(spark, settings, name, at) for name, at in versions.items()}
+    return Cut(
+        ledger=ledger,
+        snapshots=leave_out(frames[SNAPSHOTS], in_hand),
+        quarantine=leave_out(frames[QUARANTINE], in_hand),
+        features=frames[FEATURES],
+        in_hand=in_hand,
+        unfinished=ahead - in_hand,
+    )
+
+
+def require_tables(spark: SparkSession, settings: Settings) -> None:
+    """Make sure that there is something to look at.
+
+    Raises:
+        NotFoundError: a table does not exist.
+    """
+    for name in TABLES:
+        if not DeltaTable.isDeltaTable(spark, table_path(settings, name)):
+            raise NotFoundError(
+                f"There is no table {name} under {settings.tables}; run `flo init` first."
+            )
+
+
+def read_at(spark: SparkSession, settings: Settings, name: str, version: int) -> DataFrame:
+    """Read one version of a table."""
+    reader = spark.read.format("delta").option("versionAsOf", version)
+    return reader.load(table_path(settings, name))
+
+
+def leave_out(frame: DataFrame, drop_ids: Iterable[str]) -> DataFrame:
+    """Leave out the rows of a few drops; a row without a drop stays."""
+    named = sorted(drop_ids)
+    if not named:
+        return frame
+    return frame.where(F.col("drop_id").isNull() | ~F.col("drop_id").isin(named))
+
+
+def _read_tails(spark: SparkSession, settings: Settings, ledger: DataFrame) -> dict[str, _Tail]:
+    """Read of each table the commits that are newer than the ledger knows, and lack an account."""
+    known = ledger.agg(*[F.max(each).alias(each) for each in _VERSIONS.values()]).collect()[0]
+    tails = {
+        name: _read_tail(spark, settings, name, -1 if known[column] is None else known[column])
+        for name, column in _VERSIONS.items()
+    }
+    accounts = [row for tail in tails.values() for rows in tail.accounts.values() for row in rows]
+    done = _find_keys(ledger, accounts)
+    return {name: _Tail(tail.newest, _without(tail.accounts, done)) for name, tail in tails.items()}
+
+
+def _read_tail(spark: SparkSession, settings: Settings, name: str, known: int) -> _Tail:
+    newest = table_version(spark, settings, name)
+    if newest <= known:
+        return _Tail(newest, {})
+    # It is counted back from the newest commit, which may be a later one by now.
+    history = open_table(spark, settings, name).history(newest - known + _LATER_COMMITS)
+    commits = history.where(F.col("version") > known).select("version", "userMetadata").collect()
+    accounts = {int(each["version"]): from_metadata(each["userMetadata"]) for each in commits}
+    return _Tail(newest, accounts)
+
+
+def _find_keys(ledger: DataFrame, accounts: list[LedgerRow]) -> set[tuple[str, int]]:
+    if not accounts:
+        return set()
+    paths = sorted({row.path for row in accounts})
+    found = ledger.where(F.col("path").isin(paths)).select("path", F.unix_millis("modified_at"))
+    return {(path, millis) for path, millis in found.collect()}
+
+
+def _without(
+    commits: dict[int, list[LedgerRow]], done: set[tuple[str, int]]
+) -> dict[int, list[LedgerRow]]:
+    left = {at: [row for row in rows if row.key not in done] for at, rows in commits.items()}
+    return {at: rows for at, rows in left.items() if rows}

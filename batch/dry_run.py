@@ -1,0 +1,194 @@
+"""A dry run: what would become of a file if it were dropped now, found out without a write."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.kpi_changes import KpiChange, compare_kpis
+from batch.settled import is_ingested, read_settled
+from checkpoints.ledger import LedgerRow, State
+from lake.contract import Contract
+from lake.errors import AccessError, DropRejected
+from lake.fs import FileInfo
+from lake.settings import Settings
+from streaming.archive import plain_path
+from streaming.decode import decode_drop
+from streaming.intake import Drop, hash_file
+from streaming.rows import Judgement, judge
+from streaming.upsert import OUTCOMES, Stored, Upsert, plan_upsert
+
+_FOUND = ("delimiter", "encoding", "date_format", "decimal_mark", "columns", "notes")
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What would become of a file.
+
+    Attributes:
+        account: its ledger row, without what only a batch can give it.
+        reasons: how many rows would be in quarantine, by reason, the most frequent first; a row
+            with two reasons counts under both.
+        warnings: how many accepted rows would carry each warning, the most frequent first.
+        kpis: the rows of the KPI tables that would change.
+    """
+
+    account: LedgerRow
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    kpis: tuple[KpiChange, ...] = ()
+
+
+def quiet_settings(settings: Settings) -> Settings:
+    """Change the settings so that a session leaves nothing behind in HDFS.
+
+    The session is a local one whatever the settings say: a YARN application uploads its files
+    into HDFS, and executors elsewhere could not read the decoded file, which is on this
+    machine's disk. One file against a few columns of the features is no work for a cluster.
+    """
+    master = settings.master if settings.master.startswith("local") else "local[*]"
+    spark = settings.spark | {"spark.eventLog.enabled": "false"}
+    return settings.model_copy(update={"master": master, "spark": spark})
+
+
+def dry_run(
+    spark: SparkSession, settings: Settings, contract: Contract, file: Path, now: datetime
+) -> DryRun:
+    """Say what would happen if a local file were dropped now; write nothing.
+
+    - The counts, reasons and KPIs are those that the stream and the KPI job would come to with
+      the tables as they are. Files that wait in landing are not looked at.
+    - The KPIs before are those of the features, not of the KPI tables, which may be behind.
+    - Temporary files are local, and gone afterwards.
+
+    Args:
+        spark: a local session, see `quiet_settings`.
+        settings: where the tables are.
+        contract: what a drop must look like.
+        file: the local file.
+        now: the time that the drop would get.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+        AccessError: the file may not be read.
+
+    Example:
+        >>> dry_run(spark, settings, contract, Path("new.csv"), now).account.rows_inserted
+        17
+    """
+    stored = read_settled(spark, settings)
+    with TemporaryDirectory(prefix="flo-dry-run-") as scratch:
+        drop = _take_in(settings, file, Path(scratch) / "drop", now)
+        account = _open_account(drop, now)
+        if is_ingested(stored, drop.drop_id):
+            same = "the same bytes are ingested already"
+            return DryRun(replace(account, state=State.DUPLICATE, reason=same))
+        staged = drop.spool.with_suffix(".parquet")
+        try:
+            found = decode_drop(
+                drop.spool,
+                drop.info.name,
+                contract,
+                staged,
+                drop_id=drop.drop_id,
+                max_line_bytes=settings.max_line_bytes,
+            )
+        except DropRejected as refusal:
+            return DryRun(replace(account, reason=str(refusal)))
+        told: dict[str, Any] = {name: getattr(found, name) for name in _FOUND}
+        account = replace(account, rows_read=found.rows, **told)
+        rows = spark.read.parquet(staged.as_uri())
+        judged = judge(spark, rows, [(drop, found)], contract)
+        try:
+            return _weigh(spark, settings, contract, account, judged, stored)
+        finally:
+            judged.release()
+
+
+def apply_rows(features: DataFrame, rows: DataFrame) -> DataFrame:
+    """Put feature rows in the place of those of the same customers, or beside the others."""
+    kept = features.join(rows.select("master_id"), "master_id", "left_anti")
+    return kept.unionByName(rows.select(*features.columns)).select(*features.columns)
+
+
+def _take_in(settings: Settings, file: Path, spool: Path, now: datetime) -> Drop:
+    """Copy the file, as the stream does, so that its identity and its rows cannot part."""
+    try:
+        shutil.copyfile(file, spool)
+    except PermissionError:
+        raise AccessError(f"{file} may not be read; ask its owner for the permission.") from None
+    info = FileInfo(
+        path=plain_path(f"{settings.landing}/{file.name}"),
+        size=spool.stat().st_size,
+        modified_ms=int(now.timestamp() * 1000),
+        is_dir=False,
+        owner="",
+        mode=0o644,
+    )
+    return Drop(info, hash_file(spool), spool)
+
+
+def _open_account(drop: Drop, now: datetime) -> LedgerRow:
+    return LedgerRow(
+        path=drop.info.path,
+        bytes=drop.info.size,
+        modified_at=drop.info.modified_at,
+        state=State.REJECTED,
+        started_at=now,
+        drop_id=drop.drop_id,
+    )
+
+
+def _weigh(
+    spark: SparkSession,
+    settings: Settings,
+    contract: Contract,
+    account: LedgerRow,
+    judged: Judgement,
+    stored: Stored,
+) -> DryRun:
+    """Complete the account of a drop that could be read, and compare the KPIs."""
+    verdict = judged.verdicts[str(account.drop_id)]
+    reasons = _count_each(judged.quarantined, "reasons")
+    if verdict.refusal:
+        refused = replace(account, rows_quarantined=account.rows_read, reason=verdict.refusal)
+        return DryRun(refused, reasons)
+    # The stream has written the accepted rows by the time that it looks at the snapshots.
+    with_own = replace(stored, snapshots=stored.snapshots.unionByName(judged.accepted))
+    moment = account.started_at
+    upsert = plan_upsert(spark, settings, contract, judged.accepted, moment, with_own)
+    try:
+        ingested = _ingest(account, verdict.quarantined, upsert)
+        kpis = compare_kpis(stored.features, apply_rows(stored.features, upsert.rows))
+    finally:
+        upsert.release()
+    return DryRun(ingested, reasons, _count_each(judged.accepted, "warnings"), tuple(kpis))
+
+
+def _ingest(account: LedgerRow, bad: int, upsert: Upsert) -> LedgerRow:
+    counts = upsert.outcomes.get(str(account.drop_id), Counter())
+    outcomes: dict[str, Any] = {f"rows_{name}": counts[name] for name in OUTCOMES}
+    ingested = replace(
+        account,
+        state=State.INGESTED,
+        rows_quarantined=bad,
+        rows_accepted=account.rows_read - bad,
+        **outcomes,
+    )
+    ingested.check_sums()
+    return ingested
+
+
+def _count_each(rows: DataFrame, column: str) -> dict[str, int]:
+    """Count the rows by each name in an array column."""
+    counts = rows.select(F.explode(column).alias("name")).groupBy("name").count()
+    return {row["name"]: row["count"] for row in counts.orderBy(F.desc("count"), "name").collect()}

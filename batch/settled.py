@@ -1,0 +1,64 @@
+"""The tables as of one version of the features, though a stream is in the middle of a batch."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.cut import read_at, require_tables
+from checkpoints.ledger import from_metadata
+from lake.settings import Settings
+from lake.tables import FEATURES, LEDGER, SNAPSHOTS, open_table, table_path, table_version
+from streaming.upsert import Stored
+
+_ACCOUNT = ("drop_id", "state", "columns", "features_version")
+
+
+def read_settled(spark: SparkSession, settings: Settings) -> Stored:
+    """Read features, snapshots and ledger so that they agree, whatever a stream is doing.
+
+    A batch becomes true with its commit on the features (see :mod:`checkpoints.recovery`):
+
+    - snapshots of drops that are not in the features are left out;
+    - a drop that is in the features and lacks its ledger row has one here, from the commit.
+
+    Returns:
+        The tables, of the ledger only ``drop_id, state, columns, features_version``.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+    """
+    require_tables(spark, settings)
+    # The features first: what their version holds is in the others already.
+    version = table_version(spark, settings, FEATURES)
+    features = read_at(spark, settings, FEATURES, version)
+    ledger = _read_accounts(spark, settings, version)
+    snapshots = spark.read.format("delta").load(table_path(settings, SNAPSHOTS))
+    is_in = (F.col("state") == "ingested") & (F.col("features_version") <= version)
+    counted = ledger.where(is_in).select("drop_id").distinct()
+    return Stored(features, snapshots.join(F.broadcast(counted), "drop_id", "left_semi"), ledger)
+
+
+def is_ingested(stored: Stored, drop_id: str) -> bool:
+    """Tell whether these bytes are in the tables already."""
+    same = (F.col("drop_id") == drop_id) & (F.col("state") == "ingested")
+    return not stored.ledger.where(same).isEmpty()
+
+
+def _read_accounts(spark: SparkSession, settings: Settings, version: int) -> DataFrame:
+    """Read the ledger, and from the features' log what a batch did not come to write into it."""
+    ledger = spark.read.format("delta").load(table_path(settings, LEDGER)).select(*_ACCOUNT)
+    newest = ledger.agg(F.max("features_version").alias("version")).collect()[0]["version"]
+    known = -1 if newest is None else int(newest)
+    if version <= known:
+        return ledger
+    # Counted from the newest commit, of which there may be more by now.
+    behind = table_version(spark, settings, FEATURES) - known
+    history = open_table(spark, settings, FEATURES).history(behind)
+    commits = history.where(F.col("version").between(known + 1, version))
+    missing = [
+        (row.drop_id, str(row.state), list(row.columns), commit["version"])
+        for commit in commits.select("version", "userMetadata").collect()
+        for row in from_metadata(commit["userMetadata"])
+    ]
+    return ledger.unionByName(spark.createDataFrame(missing, ledger.schema))
