@@ -24,20 +24,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from delta.exceptions import (
-    ConcurrentAppendException,
-    ConcurrentDeleteDeleteException,
-    ConcurrentDeleteReadException,
-    ConcurrentTransactionException,
-    ConcurrentWriteException,
-    DeltaConcurrentModificationException,
-)
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
-from lake.errors import FloError, NotFoundError, TransientError
+from lake.conflicts import retry_conflicts
+from lake.errors import FloError, NotFoundError
 from lake.session import build_session
 from lake.settings import Settings
 from lake.tables import (
@@ -58,15 +51,6 @@ KPI_TABLES: dict[str, Callable[[DataFrame], DataFrame]] = {
 }
 
 _KEYS = ("order_channel", "platform_type")
-_ATTEMPTS = 3
-_CONFLICTS = (
-    ConcurrentAppendException,
-    ConcurrentDeleteDeleteException,
-    ConcurrentDeleteReadException,
-    ConcurrentTransactionException,
-    ConcurrentWriteException,
-    DeltaConcurrentModificationException,
-)
 
 
 @dataclass(frozen=True)
@@ -111,12 +95,7 @@ def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False)
         raise NotFoundError(
             f"There is no table {FEATURES} under {settings.tables}; run `flo init` first."
         )
-    for _ in range(_ATTEMPTS):
-        try:
-            return _run(spark, settings, full)
-        except _CONFLICTS:
-            continue
-    raise TransientError("Other KPI runs write the same tables; let them end and try again.")
+    return retry_conflicts(lambda: _run(spark, settings, full), "the KPI tables")
 
 
 def read_kpis(spark: SparkSession, settings: Settings) -> DataFrame:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    # As in batch/kpis_job.py: not this script's folder, but the packages beside it (or in the zip).
+    _here = Path(__file__).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _here]
+    if (_here.parent / "lake").is_dir():
+        sys.path.insert(0, str(_here.parent))
+
+import argparse
+import os
 
 import structlog
 
@@ -42,31 +50,36 @@ def configure_logs() -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="stream_job", description=__doc__)
-    parser.add_argument("--conf", type=Path, help="settings file")
+    parser.add_argument("--conf", type=Path, metavar="FILE", help="settings file")
     parser.add_argument("--once", action="store_true", help="drain landing, then end")
     parser.add_argument("--kpis", action="store_true", help="compute KPIs after each batch")
     return parser.parse_args(arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from batch.upkeep import Upkeep
     from lake.contract import load_contract
     from lake.initialise import initialise
     from lake.names import publish_names
     from lake.session import build_session
     from lake.settings import Settings
+    from streaming.stopping import end_with_parent
     from streaming.supervisor import Supervisor
 
+    end_with_parent()
     settings = Settings.load(options.conf)
     contract = load_contract(settings.contract)
     spark = build_session(settings, "flo-stream")
     if initialise(spark, settings):
         publish_names(spark, settings)
-    after_batch = None
-    if options.kpis:
-        from batch.kpis_job import compute_kpis
+    upkeep = Upkeep(spark, settings, stopping=lambda: bool(supervisor.stop))
 
-        def after_batch(_: object) -> None:
+    def after_batch(_: object) -> None:
+        if options.kpis:
+            from batch.kpis_job import compute_kpis
+
             compute_kpis(spark, settings)
+        upkeep.after_batch()
 
     supervisor = Supervisor(spark, settings, contract, once=options.once, after_batch=after_batch)
     supervisor.stop.listen(spark._jvm)

@@ -1,0 +1,206 @@
+"""The drops read from the archive once more, in pieces, as if no table were there."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from batch.differences import Difference
+from lake.contract import Contract
+from lake.errors import DropRejected, NotFoundError
+from lake.fs import FileInfo, FileSystem
+from lake.settings import Settings
+from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
+from streaming.decode import DecodedDrop, decode_drop
+from streaming.intake import Drop, hash_file
+from streaming.rows import judge
+
+CHECK = "archive"
+_PIECE_BYTES = 256 * 2**20
+
+
+def kept_columns(table: str) -> list[str]:
+    """List what the archive decides of a table: all but when a row was put into quarantine."""
+    return [name for name in TABLES[table].column_names if name != "quarantined_at"]
+
+
+@dataclass(frozen=True)
+class ArchiveReading:
+    """What the archive holds.
+
+    Attributes:
+        snapshots: the accepted rows of all files that could be read.
+        quarantine: their other rows.
+        files: how many files were read.
+        differences: files that are not there, are not the ones that were ingested, or can no
+            longer be read.
+        unread: the drops of these files.
+    """
+
+    snapshots: DataFrame
+    quarantine: DataFrame
+    files: int
+    differences: tuple[Difference, ...]
+    unread: frozenset[str]
+
+
+@contextmanager
+def read_archive(
+    spark: SparkSession, settings: Settings, contract: Contract, ledger: DataFrame
+) -> Iterator[ArchiveReading]:
+    """Decode and judge the archived file of every drop that has rows, by the stream's own code.
+
+    That code defines what a drop's rows are. Of the ledger only this is believed: which files
+    there are, and when each was made.
+
+    Local disk holds one file at a time. Decoded rows go to a directory of this reading's own
+    below ``checkpoints/``, for executors that do not see this machine's disk, and are removed
+    at the end; it grows about as large as the snapshots are.
+    """
+    files = FileSystem.of(spark)
+    place = settings.path("checkpoints", f"verify-{uuid.uuid4().hex}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="flo-verify-") as spool:
+            reader = _Reader(spark, settings, contract, place, Path(spool))
+            for number, piece in enumerate(_pieces(_accounts(ledger), settings)):
+                reader.read(number, piece)
+        yield reader.result()
+    finally:
+        files.delete(place)
+
+
+def _accounts(ledger: DataFrame) -> Iterator[Row]:
+    """Choose the account of each drop that says what became of its rows: the newest one."""
+    columns = ("drop_id", "path", "archived_path", "bytes", "rows_read")
+    modified = F.unix_millis("modified_at").alias("modified_ms")
+    account = F.struct(*columns, modified)
+    read = ledger.where("rows_read > 0 AND drop_id IS NOT NULL")
+    newest = read.groupBy("drop_id").agg(F.max_by(account, "finished_at").alias("account"))
+    return newest.select("account.*").orderBy("modified_ms", "drop_id").toLocalIterator()
+
+
+def _pieces(accounts: Iterator[Row], settings: Settings) -> Iterator[list[Row]]:
+    """Take together what the stream would take as one batch, up to some size."""
+    piece: list[Row] = []
+    size = 0
+    for account in accounts:
+        full = len(piece) == settings.max_files_per_batch or size + account["bytes"] > _PIECE_BYTES
+        if piece and full:
+            yield piece
+            piece, size = [], 0
+        piece.append(account)
+        size += account["bytes"]
+    if piece:
+        yield piece
+
+
+class _Reader:
+    """Reads pieces of the archive, one after the other, into Parquet files."""
+
+    def __init__(
+        self, spark: SparkSession, settings: Settings, contract: Contract, place: str, spool: Path
+    ) -> None:
+        self._spark = spark
+        self._settings = settings
+        self._contract = contract
+        self._files = FileSystem.of(spark)
+        self._place = place
+        self._spool = spool
+        self._differences: list[Difference] = []
+        self._unread: set[str] = set()
+        self._read = 0
+        for name in (SNAPSHOTS, QUARANTINE):
+            self._files.mkdirs(f"{place}/{name}")
+
+    def read(self, number: int, accounts: list[Row]) -> None:
+        """Read the files of these accounts, and write their rows."""
+        staging = f"{self._place}/staging-{number}"
+        drops = [each for account in accounts if (each := self._decode(account, staging))]
+        self._read += len(drops)
+        if not drops:
+            return
+        staged = self._spark.read.parquet(staging)
+        judged = judge(self._spark, staged, drops, self._contract)
+        try:
+            for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):
+                rows = frame.select(*kept_columns(name))
+                rows.write.mode("append").parquet(f"{self._place}/{name}")
+        finally:
+            judged.release()
+        self._files.delete(staging)
+
+    def result(self) -> ArchiveReading:
+        """Give what was read."""
+        return ArchiveReading(
+            self._table(SNAPSHOTS),
+            self._table(QUARANTINE),
+            self._read,
+            tuple(self._differences),
+            frozenset(self._unread),
+        )
+
+    def _table(self, name: str) -> DataFrame:
+        reader = self._spark.read.schema(TABLES[name].schema)
+        return reader.parquet(f"{self._place}/{name}").select(*kept_columns(name))
+
+    def _decode(self, account: Row, staging: str) -> tuple[Drop, DecodedDrop] | None:
+        drop = self._fetch(account)
+        if drop is None:
+            return None
+        staged = self._spool / "staged.parquet"
+        try:
+            found = decode_drop(
+                drop.spool,
+                drop.info.name,
+                self._contract,
+                staged,
+                drop_id=drop.drop_id,
+                max_line_bytes=self._settings.max_line_bytes,
+            )
+        except DropRejected as refusal:
+            self._report(account, f"file refused now, {refusal.code}")
+            return None
+        self._files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
+        return drop, found
+
+    def _fetch(self, account: Row) -> Drop | None:
+        """Copy the file of an account, as it was when it was ingested."""
+        spool = self._spool / "file"
+        info = self._copy(account, spool)
+        if info is None:
+            self._report(account, "file missing")
+            return None
+        if hash_file(spool) != account["drop_id"]:
+            self._report(account, "file changed")
+            return None
+        # Its name and its time are those of the account, which moving or copying it may change.
+        named = replace(info, path=account["path"], modified_ms=account["modified_ms"])
+        return Drop(named, account["drop_id"], spool)
+
+    def _copy(self, account: Row, spool: Path) -> FileInfo | None:
+        # A file leaves landing after its account was written, so it may still be there.
+        for path in (account["archived_path"], account["path"], account["archived_path"]):
+            info = self._files.status(path) if path else None
+            if info is None or info.is_dir:
+                continue
+            try:
+                self._files.download(path, spool)
+            except NotFoundError:
+                continue
+            return info
+        return None
+
+    def _report(self, account: Row, what: str) -> None:
+        drop_id = account["drop_id"]
+        self._unread.add(drop_id)
+        where = account["archived_path"] or account["path"]
+        self._differences.append(
+            Difference(CHECK, "archive", f"{what}: {where}", account["rows_read"], (drop_id[:12],))
+        )

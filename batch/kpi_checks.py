@@ -1,0 +1,96 @@
+"""Whether the KPI tables are what the features that they name give."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.cut import read_at
+from batch.differences import Difference, compare_rows, count_findings
+from batch.kpis import NUMBERS
+from batch.kpis_job import KPI_TABLES
+from lake.settings import Settings
+from lake.tables import FEATURES, table_version
+
+CHECK = "kpis"
+
+# Spark's and Delta's ways to say that a version, or a file of it, is not kept any more.
+_NOT_KEPT = ("FILE_NOT_EXIST", "FileNotFoundException", "VERSION", "DELTA_LOG_FILE_NOT_FOUND")
+
+
+@dataclass(frozen=True)
+class KpiCheck:
+    """What came of the KPI tables: how many rows each has, and what could not be compared."""
+
+    differences: tuple[Difference, ...]
+    rows: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
+    """Compare each KPI table with the KPIs of the version of the features that it names.
+
+    - A table without rows was never computed, which is no difference.
+    - It names one version, and one that there is. A version that upkeep has removed since
+      cannot be asked any more, which is no difference either.
+    """
+    shown = {
+        name: read_at(spark, settings, name, table_version(spark, settings, name))
+        for name in KPI_TABLES
+    }
+    counts = _count_versions(shown)
+    newest = table_version(spark, settings, FEATURES)
+    differences: list[Difference] = []
+    notes: list[str] = []
+    by_version: dict[int, list[str]] = defaultdict(list)
+    for name, versions in counts.items():
+        version = next(iter(versions))
+        if len(versions) > 1 or version is None or version > newest:
+            differences.append(Difference(CHECK, name, "features_version", versions.total()))
+        else:
+            by_version[version].append(name)
+    for version, names in by_version.items():
+        try:
+            features = read_at(spark, settings, FEATURES, version)
+            differences += _compare(features, {name: shown[name] for name in names})
+        except (PySparkException, Py4JJavaError) as error:
+            if not any(sign in str(error) for sign in _NOT_KEPT):
+                raise
+            notes.append(_tell_not_kept(names, version))
+    rows = {name: versions.total() for name, versions in counts.items()}
+    return KpiCheck(tuple(differences), rows, tuple(notes))
+
+
+def _count_versions(shown: Mapping[str, DataFrame]) -> dict[str, Counter[int | None]]:
+    """Count the rows of each table by the version that they name; without those that have none."""
+    frames = [
+        frame.groupBy("features_version").count().withColumn("name", F.lit(name))
+        for name, frame in shown.items()
+    ]
+    counts: dict[str, Counter[int | None]] = defaultdict(Counter)
+    for row in reduce(DataFrame.unionByName, frames).collect():
+        counts[row["name"]][row["features_version"]] = row["count"]
+    return {name: counts[name] for name in shown if name in counts}
+
+
+def _compare(features: DataFrame, shown: Mapping[str, DataFrame]) -> list[Difference]:
+    findings = []
+    for name, frame in shown.items():
+        expected = KPI_TABLES[name](features)
+        keys = [column for column in expected.columns if column not in NUMBERS]
+        findings.append(compare_rows(expected, frame, keys, CHECK, name))
+    return count_findings(findings)
+
+
+def _tell_not_kept(names: list[str], version: int) -> str:
+    return (
+        f"{', '.join(names)}: of version {version} of {FEATURES}, which is no longer kept, so not "
+        "compared; `flo kpis` computes them anew."
+    )

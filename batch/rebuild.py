@@ -1,0 +1,158 @@
+"""Put the features right: replace what differs from a recomputation, in one commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.cut import require_tables, take_cut
+from batch.recompute import compared_columns, recompute_features, value_columns
+from checkpoints.ledger import Ledger
+from checkpoints.lock import LEASE_SECONDS, StreamLock
+from checkpoints.recovery import recover
+from lake.conflicts import retry_conflicts
+from lake.contract import load_contract
+from lake.errors import LockedError, TransientError
+from lake.fs import FileSystem
+from lake.settings import Settings
+from lake.tables import FEATURES, TABLES, open_table, table_version
+from streaming.features import differs
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild did: rows by kind, and the features' version that holds it."""
+
+    inserted: int
+    changed: int
+    deleted: int
+    features_version: int
+
+
+def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
+    """Make ``customer_features`` what the snapshots say, while readers go on.
+
+    - One commit, or none where nothing differs: a reader sees the features before it or after
+      it. Rows that are right are not touched. (An overwrite would be one commit too, but would
+      write the whole table anew and tell the change feed that every customer changed.)
+    - ``updated_at`` stays where a customer's values stay.
+    - A customer who is there several times is there once afterwards.
+    - It holds the stream's lock. What a killed stream left half done is finished first.
+    - Its commit carries no accounts, so that a later recovery passes over it.
+
+    Raises:
+        LockedError: a stream is running; the message says who.
+        NotFoundError: there are no tables yet.
+        TransientError: other writers kept changing the features.
+    """
+    contract = load_contract(settings.contract)
+    require_tables(spark, settings)
+    lock = StreamLock(FileSystem.of(spark), settings)
+    with _holding(lock, spark.sparkContext.applicationId):
+        recover(spark, settings, Ledger(spark, settings))
+
+        def replace_features() -> Rebuilt:
+            cut = take_cut(spark, settings)
+            expected = recompute_features(cut.snapshots, cut.ledger, contract)
+            changes = find_changes(expected, cut.features, datetime.now(UTC))
+            return _apply(spark, settings, changes)
+
+        return retry_conflicts(replace_features, "the features")
+
+
+def find_changes(expected: DataFrame, stored: DataFrame, now: datetime) -> DataFrame:
+    """Find what turns the stored features into the expected ones.
+
+    Returns:
+        The columns of ``customer_features`` and ``kind``: ``inserted``, ``changed`` or
+        ``deleted``. ``updated_at`` is NULL where it stays. A customer who is stored several
+        times is deleted and inserted.
+    """
+    compared = compared_columns()
+    once = stored.groupBy("master_id").agg(
+        F.first(F.struct(*compared)).alias("o"), F.count(F.lit(1)).alias("copies")
+    )
+    new = expected.select(F.col("master_id").alias("id"), F.struct(*compared).alias("n"))
+    both = new.join(once, F.col("id").eqNullSafe(F.col("master_id")), "full_outer")
+    kinds = (
+        F.when(F.col("n").isNull(), _kinds("deleted"))
+        .when(F.col("o").isNull(), _kinds("inserted"))
+        .when(F.col("copies") > 1, _kinds("deleted", "inserted"))
+        .when(differs("n", "o", compared), _kinds("changed"))
+    )
+    changes = both.withColumn("kind", F.explode(kinds))
+    stays = (F.col("kind") == "changed") & ~differs("n", "o", value_columns())
+    return changes.select(
+        F.coalesce("n.master_id", "o.master_id").alias("master_id"),
+        *[F.col(f"n.{name}").alias(name) for name in compared if name != "master_id"],
+        F.when(~stays, F.lit(now)).alias("updated_at"),
+        "kind",
+    )
+
+
+def _kinds(*names: str) -> Column:
+    return F.array(*[F.lit(name) for name in names])
+
+
+def _apply(spark: SparkSession, settings: Settings, changes: DataFrame) -> Rebuilt:
+    changes = changes.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        counts = {row["kind"]: row["count"] for row in changes.groupBy("kind").count().collect()}
+        if counts:
+            _merge(spark, settings, changes)
+        version = table_version(spark, settings, FEATURES)
+    finally:
+        changes.unpersist()
+    return Rebuilt(
+        counts.get("inserted", 0), counts.get("changed", 0), counts.get("deleted", 0), version
+    )
+
+
+def _merge(spark: SparkSession, settings: Settings, changes: DataFrame) -> None:
+    values: dict[str, str | Column] = {
+        name: F.col(f"s.{name}") for name in TABLES[FEATURES].column_names
+    }
+    kept: dict[str, str | Column] = {"updated_at": F.coalesce("s.updated_at", "t.updated_at")}
+    # What is inserted matches nothing: a repeated customer's rows all go, and one comes.
+    same = "t.master_id <=> s.master_id AND s.kind <> 'inserted'"
+    (
+        open_table(spark, settings, FEATURES)
+        .alias("t")
+        .merge(changes.alias("s"), same)
+        .whenMatchedDelete(condition="s.kind = 'deleted'")
+        .whenMatchedUpdate(condition="s.kind = 'changed'", set=values | kept)
+        .whenNotMatchedInsert(condition="s.kind = 'inserted'", values=values)
+        .execute()
+    )
+
+
+@contextmanager
+def _holding(lock: StreamLock, application: str) -> Iterator[None]:
+    """Hold the lock, and show all the while that its holder is alive."""
+    lock.acquire(application)
+    done = threading.Event()
+    alive = threading.Thread(target=_refresh, args=(lock, done), name="flo-lock", daemon=True)
+    alive.start()
+    try:
+        yield
+    finally:
+        done.set()
+        alive.join()
+        lock.release()
+
+
+def _refresh(lock: StreamLock, done: threading.Event) -> None:
+    while not done.wait(LEASE_SECONDS / 8):
+        try:
+            lock.refresh()
+        except LockedError:
+            return
+        except TransientError:
+            continue

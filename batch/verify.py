@@ -1,0 +1,147 @@
+"""Whether the tables equal a recomputation: by the order rule alone, never by a shortcut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.archive_reading import CHECK as ARCHIVE
+from batch.archive_reading import ArchiveReading, kept_columns, read_archive
+from batch.cut import Cut, take_cut
+from batch.differences import Difference, compare_rows, count_findings, find
+from batch.kpi_checks import check_kpis
+from batch.ledger_checks import check_ledger
+from batch.recompute import recompute_features
+from lake.contract import Contract, load_contract
+from lake.settings import Settings
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
+
+_ROW_KEY = ("drop_id", "row_no")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of a verification.
+
+    Attributes:
+        differences: none where all is well.
+        compared: how many rows were compared, by table.
+        notes: what could not be compared, or what to know beside it.
+        files: how many archived files were read; None where that was not asked for.
+    """
+
+    differences: tuple[Difference, ...]
+    compared: Mapping[str, int]
+    notes: tuple[str, ...]
+    files: int | None = None
+
+    def __str__(self) -> str:
+        """Sum it up in a sentence."""
+        found = len(self.differences)
+        kinds = f"{found} kinds of difference" if found > 1 else "1 kind of difference"
+        rows = ", ".join(f"{count:,} of {name}" for name, count in self.compared.items() if count)
+        files = "" if self.files is None else f"; archived files read: {self.files:,}"
+        return f"{kinds if found else 'No difference'}; rows compared: {rows or 'none'}{files}."
+
+
+def verify(spark: SparkSession, settings: Settings, *, from_archive: bool = False) -> Verification:
+    """Compare every table with what it must be, at one moment (see :func:`batch.cut.take_cut`).
+
+    - ``features``: the features are the order rule applied to all snapshots of ingested drops;
+      no customer is there twice.
+    - ``ledger``: its sums are those of the tables.
+    - ``kpis``: the KPI tables are what the features give at the version that they name.
+    - ``archive``, if asked for: snapshots, quarantine and features are what the archived files
+      say, by the contract as it is now.
+
+    Nothing is locked: a stream may run meanwhile.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+
+    Example:
+        >>> print(verify(spark, settings))
+        No difference; rows compared: 60 of customer_features, 154 of customer_snapshots, …
+    """
+    contract = load_contract(settings.contract)
+    cut = take_cut(spark, settings)
+    differences = count_findings([*check_features(cut, contract), *check_ledger(cut)])
+    notes = [_tell_unfinished(cut)] if cut.unfinished and differences else []
+    kpis = check_kpis(spark, settings)
+    compared = {**_count_rows(cut), **kpis.rows}
+    differences += kpis.differences
+    notes += kpis.notes
+    files = None
+    if from_archive:
+        with read_archive(spark, settings, contract, cut.ledger) as reading:
+            differences += check_archive(cut, reading, contract)
+            files = reading.files
+    return Verification(tuple(differences), compared, tuple(notes), files)
+
+
+def check_features(cut: Cut, contract: Contract) -> list[DataFrame]:
+    """Compare the features with the rule applied to the snapshots; findings."""
+    expected = recompute_features(cut.snapshots, cut.ledger, contract)
+    copies = cut.features.groupBy("master_id").agg(
+        F.count(F.lit(1)).alias("n"), F.min("drop_id").alias("drop_id")
+    )
+    repeated = copies.where("n > 1 OR master_id IS NULL")
+    what = F.when(F.col("master_id").isNull(), "master_id missing").otherwise("master_id repeated")
+    return [
+        compare_rows(expected, cut.features, ["master_id"], "features", FEATURES),
+        find(repeated, "features", FEATURES, what, F.col("n")),
+    ]
+
+
+def check_archive(cut: Cut, reading: ArchiveReading, contract: Contract) -> list[Difference]:
+    """Compare snapshots, quarantine and features with what was read from the archive.
+
+    A drop whose file could not be read is one difference; its rows are taken as they are, so
+    that they do not hide what else there is.
+    """
+    stored = {SNAPSHOTS: cut.snapshots, QUARANTINE: cut.quarantine}
+    read = {SNAPSHOTS: reading.snapshots, QUARANTINE: reading.quarantine}
+    unread = cut.ledger.sparkSession.createDataFrame(
+        [(each,) for each in sorted({*reading.unread, *cut.in_hand})], "drop_id STRING"
+    ).transform(F.broadcast)
+    findings = [
+        compare_rows(
+            frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
+            stored[name].join(unread, "drop_id", "left_anti"),
+            _ROW_KEY,
+            ARCHIVE,
+            name,
+        )
+        for name, frame in read.items()
+    ]
+    believed = cut.snapshots.join(unread, "drop_id", "left_semi").select(*kept_columns(SNAPSHOTS))
+    whole = reading.snapshots.unionByName(believed)
+    expected = recompute_features(whole, cut.ledger, contract)
+    findings.append(compare_rows(expected, cut.features, ["master_id"], ARCHIVE, FEATURES))
+    return [*reading.differences, *count_findings(findings)]
+
+
+def _count_rows(cut: Cut) -> dict[str, int]:
+    tables = {
+        FEATURES: cut.features,
+        SNAPSHOTS: cut.snapshots,
+        QUARANTINE: cut.quarantine,
+        LEDGER: cut.ledger,
+    }
+    counts = [
+        frame.agg(F.lit(name).alias("name"), F.count(F.lit(1)).alias("rows"))
+        for name, frame in tables.items()
+    ]
+    return {row["name"]: row["rows"] for row in reduce(DataFrame.unionByName, counts).collect()}
+
+
+def _tell_unfinished(cut: Cut) -> str:
+    drops = ", ".join(sorted(each[:12] for each in cut.unfinished)[:3])
+    return (
+        f"A stream that runs no more was in the middle of a batch ({len(cut.unfinished)} drops, "
+        f"such as {drops}); the next `flo stream` finishes it."
+    )

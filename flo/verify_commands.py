@@ -1,0 +1,59 @@
+"""``flo verify`` and ``flo rebuild``: do the tables say what the drops say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flo.options import Conf, Output, settings_for
+from flo.output import Format, print_rows, say
+
+_COLUMNS = ("check", "table", "what", "rows", "drops")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(verify)
+    app.command()(rebuild)
+
+
+def verify(
+    ctx: typer.Context,
+    from_archive: Annotated[
+        bool,
+        typer.Option("--from-archive", help="Also read the archived files again."),
+    ] = False,
+    conf: Conf = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Recompute features, KPIs and the ledger's sums, and list every difference.
+
+    Exit code 1 if there is one. It may be asked while a stream runs.
+    """
+    settings = settings_for(ctx, conf)
+    from batch.verify import verify as compare
+    from lake.session import build_session
+
+    found = compare(build_session(settings, "flo-verify"), settings, from_archive=from_archive)
+    if found.differences or output is not Format.TABLE:
+        rows = [[getattr(each, name) for name in _COLUMNS] for each in found.differences]
+        print_rows(_COLUMNS, rows, output)
+    for note in found.notes:
+        say(note)
+    say(str(found))
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def rebuild(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
+    """Recompute the features from the snapshots, and replace in one commit what differs."""
+    settings = settings_for(ctx, conf)
+    from batch.rebuild import rebuild as replace
+    from lake.session import build_session
+
+    done = replace(build_session(settings, "flo-rebuild"), settings)
+    columns = tuple(vars(done))
+    print_rows(columns, [[getattr(done, name) for name in columns]], output)
+    if not (done.inserted or done.changed or done.deleted):
+        say("The features were right; nothing was written.")

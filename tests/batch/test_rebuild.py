@@ -1,0 +1,137 @@
+"""Putting the features right, in one commit, with nothing else touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+import streaming.processor
+from batch.differences import MISSING, SURPLUS
+from batch.kpis_job import compute_kpis
+from batch.rebuild import Rebuilt, rebuild
+from batch.verify import verify
+from checkpoints.lock import StreamLock
+from lake.errors import LockedError
+from lake.tables import FEATURES, table_path, table_version
+from tests.faults.drops import make_drops
+from tests.lakes import DropLake, csv, row
+
+pytestmark = pytest.mark.spark
+
+DROPS = make_drops(seed=9, count=3)
+
+
+@pytest.fixture(scope="module")
+def lake(new_lake: Callable[[], DropLake]) -> DropLake:
+    """Fill a lake, with KPIs."""
+    lake = new_lake()
+    for drop in DROPS:
+        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
+    lake.take()
+    compute_kpis(lake.spark, lake.settings)
+    return lake
+
+
+def features_by_customer(lake: DropLake) -> DataFrame:
+    """Read the features, in an order that damage does not change."""
+    return lake.table(FEATURES).orderBy("master_id")
+
+
+def test_a_rebuild_puts_right_what_differs_and_nothing_else(lake: DropLake) -> None:
+    """Gone, changed, strange and repeated rows are put right in one commit, at no other's cost."""
+    before = {each["master_id"]: each for each in features_by_customer(lake).collect()}
+    gone, changed, renumbered, repeated, kept, *_ = before
+    path = table_path(lake.settings, FEATURES)
+    table = DeltaTable.forPath(lake.spark, path)
+    copies = features_by_customer(lake).where(F.col("master_id") == repeated)
+    strange = copies.withColumn("master_id", F.lit("stranger"))
+    copies.unionByName(strange).write.format("delta").mode("append").save(path)
+    table.delete(F.col("master_id") == gone)
+    table.update(F.col("master_id") == changed, {"store_type": F.lit("Z")})
+    table.update(F.col("master_id") == renumbered, {"row_no": F.lit(99)})
+    damaged = verify(lake.spark, lake.settings)
+    version = table_version(lake.spark, lake.settings, FEATURES)
+
+    done = rebuild(lake.spark, lake.settings)
+
+    assert {(each.what, each.rows) for each in damaged.differences} == {
+        (MISSING, 1),
+        (SURPLUS, 1),
+        ("store_type", 1),
+        ("row_no", 1),
+        ("master_id repeated", 2),
+        ("rows_inserted", 1),
+    }
+    assert damaged.differences[0].drops != ()
+    # A repeated customer is deleted and inserted, in the same commit as all the rest.
+    assert done == Rebuilt(inserted=2, changed=2, deleted=2, features_version=version + 1)
+    after = {each["master_id"]: each for each in features_by_customer(lake).collect()}
+    assert {k: v for k, v in after.items() if k not in (gone, changed, repeated)} == {
+        k: v for k, v in before.items() if k not in (gone, changed, repeated)
+    }
+    assert after[kept]["updated_at"] == before[kept]["updated_at"]
+    assert all(after[k]["updated_at"] > before[k]["updated_at"] for k in (gone, changed))
+    assert lake.table(FEATURES).count() == len(before)
+    assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
+
+
+def test_a_sound_table_gets_no_commit(lake: DropLake) -> None:
+    """Nothing to put right is nothing written; KPIs of a version that is gone are a note."""
+    version = table_version(lake.spark, lake.settings, FEATURES)
+    assert rebuild(lake.spark, lake.settings) == Rebuilt(0, 0, 0, version)
+
+    old = lake.table(FEATURES).inputFiles()
+    path = table_path(lake.settings, FEATURES)
+    lake.table(FEATURES).write.format("delta").mode("overwrite").save(path)
+    for file in old:
+        lake.files.delete(file)
+    found = verify(lake.spark, lake.settings)
+    assert found.differences == ()
+    [note] = found.notes
+    assert "no longer kept" in note
+
+
+def test_a_rebuild_refuses_while_a_stream_runs(lake: DropLake) -> None:
+    """Two writers are one too many: the error says who holds the tables; nothing changes."""
+    lock = StreamLock(lake.files, lake.settings)
+    lock.acquire("local-test")
+    version = table_version(lake.spark, lake.settings, FEATURES)
+    with pytest.raises(LockedError, match="local-test"):
+        rebuild(lake.spark, lake.settings)
+    assert table_version(lake.spark, lake.settings, FEATURES) == version
+    lock.release()
+
+
+def test_a_stream_goes_on_after_a_rebuild(lake: DropLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild finishes what a killed stream left, and recovery passes over its commit."""
+
+    class Killed(BaseException):
+        """The end of the stream."""
+
+    def kill(name: str) -> None:
+        if name == "after_merge":
+            raise Killed
+
+    lake.put("newer.csv", csv(row("customer-001", last="2021-05-01"), row("customer-new")))
+    with monkeypatch.context() as patched:
+        patched.setattr(streaming.processor, "failpoint", kill)
+        with pytest.raises(Killed):
+            lake.take()
+    DeltaTable.forPath(lake.spark, table_path(lake.settings, FEATURES)).delete(
+        "master_id = 'customer-new'"
+    )
+
+    done = rebuild(lake.spark, lake.settings)
+
+    assert (done.inserted, done.changed, done.deleted) == (1, 0, 0)
+    assert StreamLock(lake.files, lake.settings).holder() is None
+    accounts = len(lake.ledger())
+    assert accounts == len(DROPS) + 1
+    lake.put("newest.csv", csv(row("customer-001", last="2021-06-01")))
+    lake.take("newest.csv")
+    assert len(lake.ledger()) == accounts + 1
+    assert verify(lake.spark, lake.settings).differences == ()
