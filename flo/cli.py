@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 
 from flo import (
+    audit_command,
+    checkpoint_commands,
     data_commands,
     drop_commands,
     ledger_commands,
+    maintain_command,
     query_commands,
     sandbox_commands,
     stream_commands,
+    verify_commands,
 )
 from flo.options import Conf
 from flo.output import say
@@ -50,6 +54,10 @@ for _group in (
     stream_commands,
     drop_commands,
     ledger_commands,
+    audit_command,
+    checkpoint_commands,
+    verify_commands,
+    maintain_command,
     query_commands,
 ):
     _group.register(app)

@@ -14,6 +14,7 @@ import psutil
 from sandbox.daemons import Daemon, log_file, out_file
 from sandbox.errors import UNREACHABLE, SandboxError
 from sandbox.paths import Paths
+from sandbox.ports import LOOPBACK
 
 #: The shell starts the daemon and ends at once: the daemon is no child of ours, holds none of
 #: our streams, and `exec` makes the printed number the daemon's own.
@@ -48,8 +49,9 @@ def start(daemon: Daemon, paths: Paths, command: list[str], java: Path) -> psuti
 def _environment(java: Path) -> dict[str, str]:
     """Return what a daemon may know of the caller's environment: nothing that configures Java."""
     kept = ("HOME", "LANG", "PATH", "TZ", "USER", "HADOOP_USER_NAME")
-    # YARN's containers are given the NodeManager's JAVA_HOME.
-    return {**{k: os.environ[k] for k in kept if k in os.environ}, "JAVA_HOME": str(java)}
+    # YARN's containers are given the NodeManager's, and open their ports on loopback too.
+    given = {"JAVA_HOME": str(java), "SPARK_LOCAL_IP": LOOPBACK}
+    return {**{name: os.environ[name] for name in kept if name in os.environ}, **given}
 
 
 def find(daemon: Daemon, paths: Paths) -> psutil.Process | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from sandbox.daemons import Daemon, Ports, jmx
 from sandbox.hadoop_conf import to_xml, write_files
@@ -80,6 +83,10 @@ def client(ports: Ports) -> Mapping[str, object]:
     }
 
 
+def _node_path() -> str:
+    return os.pathsep.join((str(Path(sys.base_prefix, "bin")), os.defpath))
+
+
 def server(paths: Paths, ports: Ports) -> Mapping[str, object]:
     """Return the settings of the ResourceManager and the NodeManager."""
     return {
@@ -96,9 +103,10 @@ def server(paths: Paths, ports: Ports) -> Mapping[str, object]:
         # A laptop's disk may be fuller than a server's, and its virtual memory means little.
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99.5,
         "yarn.nodemanager.vmem-check-enabled": "false",
-        "yarn.nodemanager.env-whitelist": "JAVA_HOME",
-        # Whatever runs in a container opens its ports on loopback too.
-        "yarn.nodemanager.admin-env": f"MALLOC_ARENA_MAX=4,SPARK_LOCAL_IP={LOOPBACK}",
+        # Not admin-env: Spark hands SPARK_… on to its executors, and YARN would append to it.
+        "yarn.nodemanager.env-whitelist": "JAVA_HOME,SPARK_LOCAL_IP",
+        # Containers find the machine's Python, as on any node, not the project's environment.
+        "yarn.nodemanager.admin-env": f"MALLOC_ARENA_MAX=4,PATH={_node_path()}",
         "yarn.nodemanager.delete.debug-delay-sec": 0,
         "yarn.log-aggregation-enable": "false",
         "yarn.resourcemanager.recovery.enabled": "false",

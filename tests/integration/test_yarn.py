@@ -1,0 +1,184 @@
+"""On YARN the README's lines run what `make dist` builds, through an ApplicationMaster kill."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from checkpoints.spark_checkpoint import SparkCheckpoint, checkpoint_path
+from flo.dist import build
+from sandbox import Sandbox
+from tests.faults.drops import MadeDrop, make_drops
+from tests.faults.pictures import count_differences, take_picture
+from tests.lakes import DropLake
+from tests.processes import BIN, ROOT, run, wait_for
+
+pytestmark = pytest.mark.integration
+
+SITE = """
+root = "{root}"
+master = "yarn"
+
+[spark]
+"spark.driver.memory" = "1g"
+"spark.driver.memoryOverhead" = "768m"
+"spark.executor.memory" = "1g"
+"spark.executor.cores" = "1"
+"spark.executor.instances" = "1"
+"spark.yarn.maxAppAttempts" = "3"
+"""
+STREAM, KPIS = "flo-stream", "flo-kpis"
+_BLOCK = re.compile(r"^```sh cluster\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
+_EXECUTOR = "org.apache.spark.executor.YarnCoarseGrainedExecutorBackend"
+
+
+class Cluster:
+    """A sandbox's YARN, seen from outside."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.paths = sandbox.paths
+        daemons = {daemon.name: daemon for daemon in sandbox.up(yarn=True).daemons}
+        self._daemons = [daemons[name] for name in ("nodemanager", "resourcemanager")]
+        self._http = daemons["resourcemanager"].ports["resourcemanager_http"]
+
+    def applications(self) -> dict[str, dict[str, Any]]:
+        """What the ResourceManager says of each application, by its name, the newest last."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._http, timeout=10)
+        connection.request("GET", "/ws/v1/cluster/apps", headers={"Accept": "application/json"})
+        found = json.loads(connection.getresponse().read())["apps"] or {"app": []}
+        connection.close()
+        return {each["name"]: each for each in sorted(found["app"], key=lambda app: app["id"])}
+
+    def processes(self, what: str) -> list[psutil.Process]:
+        """The Java processes of one kind that run in containers."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                inside = Path(process.cwd()).is_relative_to(self.paths.yarn_dir)
+                if inside and process.name() == "java" and what in process.cmdline():
+                    found.append(process)
+        return found
+
+    def logs(self, name: str = "stderr") -> str:
+        """What all containers have said so far."""
+        texts = sorted((self.paths.yarn_dir / "logs").glob(f"*/*/{name}"))
+        return "\n".join(text.read_text("utf-8", "replace") for text in texts)
+
+    def handed_out(self) -> Iterator[str]:
+        """All that containers were given to read, line by line.
+
+        Scripts, settings, environments and arguments; not where Spark notes what it uploaded.
+        """
+        for name in ("launch_container.sh", "__spark_conf__.properties", "*.toml", "*.xml"):
+            for path in (self.paths.yarn_dir / "local").rglob(name):
+                yield from path.read_text("utf-8", "replace").splitlines()
+        for process in [*self.processes(_MASTER), *self.processes(_EXECUTOR)]:
+            for part in (process, *process.children(recursive=True)):
+                yield from (*part.environ().values(), *part.cmdline())
+
+    def take_down(self) -> None:
+        """End YARN; HDFS stays up for the other tests."""
+        for daemon in self._daemons:
+            if daemon.pid is not None:
+                process = psutil.Process(daemon.pid)
+                process.terminate()
+                process.wait(timeout=30)
+
+
+@pytest.fixture
+def cluster(environment: dict[str, str]) -> Iterator[Cluster]:
+    """Add YARN to the tests' sandbox, and take it away."""
+    one = Cluster(Sandbox(Path(environment["FLO_VAR"])))
+    try:
+        yield one
+    finally:
+        one.take_down()
+
+
+def submit_lines() -> list[str]:
+    """The lines of the README that start `spark-submit` on a cluster."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    commands = "\n".join(_BLOCK.findall(text)).replace("\\\n", " ").splitlines()
+    return [line for line in commands if line.startswith("spark-submit ")]
+
+
+def submit(line: str, dist: Path, env: dict[str, str]) -> None:
+    """Run a line of the README in the directory that `make dist` has built."""
+    own = {name: value for name, value in env.items() if not name.startswith(("FLO_", "SPARK_"))}
+    own["HADOOP_CONF_DIR"] = str(Path(env["FLO_VAR"]) / "hadoop")
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=dist, env={**own, "PATH": f"{BIN}:{own['PATH']}"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def put(lake: DropLake, drops: list[MadeDrop]) -> None:
+    """Put drops into landing."""
+    for drop in drops:
+        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
+
+
+def landing_is_empty(lake: DropLake) -> Callable[[], bool]:
+    """Tell whether every drop has been accounted for and archived."""
+    return lambda: not lake.files.list(lake.settings.landing)
+
+
+@pytest.mark.timeout(600)
+def test_the_same_drops_give_the_same_tables_as_in_local_mode(
+    cluster: Cluster,
+    new_lake: Callable[[], DropLake],
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """Stream and KPI job run in cluster mode; a killed ApplicationMaster costs and doubles nothing.
+
+    Containers are given no path of the machine, the project or the directory that submitted them.
+    """
+    far, near = new_lake(), new_lake()
+    drops = make_drops(seed=5, count=9)
+    site, dist = tmp_path / "site.toml", tmp_path / "dist"
+    site.write_text(SITE.format(root=far.settings.root))
+    build(dist, site)
+    stream_line, kpis_line = submit_lines()
+    checkpoint = SparkCheckpoint(far.files, checkpoint_path(far.settings))
+
+    put(far, drops[:4])
+    submit(stream_line, dist, environment)
+    wait_for(landing_is_empty(far), "the first drops' end", 180)
+    assert cluster.processes(_EXECUTOR)
+    ours = [line for line in cluster.handed_out() if str(ROOT) in line or str(dist) in line]
+    assert not [line for line in ours if not line.startswith("spark.yarn.dist.")]
+
+    put(far, drops[4:7])
+    wait_for(lambda: checkpoint.batch_in_hand() is not None, "a batch", 60)
+    (master,) = cluster.processes(_MASTER)
+    for process in [*master.children(recursive=True), master]:
+        process.kill()
+    assert checkpoint.batch_in_hand() is not None
+    put(far, drops[7:])
+    wait_for(landing_is_empty(far), "the last drops' end", 180)
+    assert [each.pid for each in cluster.processes(_MASTER)] != [master.pid]
+
+    run("flo", "stop", env={**environment, "FLO_ROOT": far.settings.root})
+    wait_for(lambda: cluster.applications()[STREAM]["state"] == "FINISHED", "the stream's end", 60)
+    assert cluster.applications()[STREAM]["finalStatus"] == "SUCCEEDED"
+    submit(kpis_line, dist, environment)
+    assert cluster.applications()[KPIS]["finalStatus"] == "SUCCEEDED"
+    assert "Traceback" not in cluster.logs()
+
+    put(near, drops)
+    near.take()
+    # Before a picture is taken, which would compute what is not there.
+    assert far.table("channel_kpis").count() == 5
+    assert count_differences(take_picture(far), take_picture(near)) == {}
