@@ -111,13 +111,13 @@ def prepare_submission(conf: Path | None, out: Path = PROJECT / "dist") -> list[
     """
     build(out, conf or Path(os.environ.get("FLO_CONF") or CONF / "local.toml"))
     os.chdir(out)
-    # Not conf/spark-env.sh, whose class path of this machine would be handed to the containers.
+    # Spark would hand these paths of this machine, and those in conf/spark-env.sh, to containers.
+    os.environ.pop("PYTHONPATH", None)
     os.environ["SPARK_CONF_DIR"] = str(out / "conf")
     os.environ["JAVA_HOME"] = str(find_java())
     known = [f"FLO_{name.upper()}" for name in Settings.model_fields]
     return [
         *("--deploy-mode", "cluster", "--properties-file", f"conf/{SPARK_CONF}"),
-        *("--py-files", "flo.zip"),
         *(
             f"--conf=spark.yarn.appMasterEnv.{name}={os.environ[name]}"
             for name in known
@@ -163,6 +163,8 @@ def _shipped(jars: list[str]) -> dict[str, str]:
         "TMPDIR": "{{PWD}}/tmp",
     }
     return {
+        # What `--py-files` comes to, less a copy of the submitting machine's path for the driver.
+        "spark.yarn.dist.pyFiles": "flo.zip",
         "spark.archives": "deps.zip#deps",
         "spark.jars": ",".join(jars),
         "spark.files": "conf/cluster.toml,conf/contract.toml,conf/log4j2.properties",

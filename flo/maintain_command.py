@@ -21,10 +21,8 @@ def maintain(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABL
     settings = settings_for(ctx, conf)
     from batch.maintain import Upkept
     from batch.maintain import maintain as keep_up
-    from flo.stream_job import configure_logs
     from lake.session import build_session
 
-    configure_logs()
     done = keep_up(build_session(settings, "flo-maintain"), settings)
     columns = [name for name in Upkept.__annotations__ if name != "note"]
     print_rows(columns, [[getattr(each, name) for name in columns] for each in done], output)

@@ -26,9 +26,14 @@ Output = Annotated[
 def settings_for(ctx: typer.Context, conf: Path | None) -> Settings:
     """Load the settings from ``--conf``, wherever on the command line it stands.
 
+    Every command that has settings comes through here, so this also points the log at standard
+    error: what the parts log must not get into the results.
+
     Raises:
         ConfigError: the file or a setting in it is wrong.
     """
+    from flo.logs import configure_logs
     from lake.settings import Settings
 
+    configure_logs()
     return Settings.load(conf or ctx.find_root().obj)

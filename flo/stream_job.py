@@ -17,6 +17,8 @@ import os
 
 import structlog
 
+from flo.logs import configure_logs
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stream and return the exit code; an error is one sentence on standard error."""
@@ -32,20 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get("FLO_DEBUG", "0") not in ("", "0"):
             structlog.get_logger().exception("trace")
         return failure.exit_code
-
-
-def configure_logs() -> None:
-    """Log one line an event, with its time in UTC, to standard error."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(
-                key_order=["timestamp", "level", "event"], drop_missing=True
-            ),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -69,7 +69,8 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
 
     Args:
         candidates: snapshots, at most one per customer and drop (see :func:`pick_candidates`).
-        stored: the rows of ``customer_features`` of these customers.
+        stored: what these customers' rows were made of: the rows themselves, seen as snapshots
+            (see :func:`as_snapshots`), or all their earlier snapshots, with ``is_stored``.
 
     Returns:
         One row per candidate: ``master_id, drop_id``, ``outcome`` (``inserted``, ``updated``,
@@ -77,11 +78,11 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         candidate does where it has a column that the rows before it lacked),
         ``superseded`` (see :func:`pick_candidates`), ``state`` (the customer's business and
         identity columns after this drop), ``existed``, ``behind_stored`` (the candidate is older
-        than the stored row), ``writes`` (it is the customer's last step, and the winner after it
-        is not the stored one), and ``stored_id``, the stored winner's drop.
+        than the stored row), ``writes`` (it is the customer's last step, and a value or the
+        winner is another than stored), and ``stored_id``, the stored winner's drop.
     """
     always, optional = _split(contract)
-    rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(_as_snapshots(stored))
+    rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(stored)
     rows = rows.transform(fill_numbers).withColumn("place", sequence(contract))
     order = Window.partitionBy("master_id").orderBy(
         F.col("is_stored").desc(), "drop_time", "drop_id"
@@ -129,7 +130,9 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         "state",
         F.col("stored_place").isNotNull().alias("existed"),
         F.coalesce(F.col("place") < F.col("stored_place"), F.lit(False)).alias("behind_stored"),
-        (F.col("is_last") & ~F.coalesce(same_winner, F.lit(False))).alias("writes"),
+        (F.col("is_last") & (F.col("touched") | ~F.coalesce(same_winner, F.lit(False)))).alias(
+            "writes"
+        ),
         F.col("stored_place.drop_id").alias("stored_id"),
     )
 
@@ -191,7 +194,7 @@ def differs(left: str, right: str, columns: list[str]) -> Column:
     return reduce(Column.__or__, unequal)
 
 
-def _as_snapshots(stored: DataFrame) -> DataFrame:
+def as_snapshots(stored: DataFrame) -> DataFrame:
     """See a stored row as a snapshot that has every column."""
     given = F.when(~F.col("platform_type_derived"), F.col("platform_type"))
     return stored.withColumn("platform_type", given).select(

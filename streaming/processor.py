@@ -16,7 +16,7 @@ from checkpoints.ledger import Ledger, LedgerRow, State, to_metadata
 from checkpoints.recovery import recover
 from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract
-from lake.errors import DropRejected, FloError
+from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem, from_millis
 from lake.settings import Settings
@@ -69,8 +69,9 @@ class Processor:
             started = datetime.now(UTC)
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
-            settled, decoded = self._read_all(planned, batch_id, started)
-            settled += self._write(spark, decoded) if decoded else []
+            settled, decoded, repeats = self._read_all(planned, batch_id, started)
+            written = self._write(spark, decoded) if decoded else []
+            settled += [*written, *(_settle_repeat(row, written) for row in repeats)]
             self.finish(spark, settled)
             self.files.delete(f"{self._staging}/{batch_id}")
             return settled
@@ -113,10 +114,11 @@ class Processor:
 
     def _read_all(
         self, planned: list[SeenFile], batch_id: int, started: datetime
-    ) -> tuple[list[LedgerRow], list[Decoded]]:
-        """Read each file; what cannot go on is settled at once."""
+    ) -> tuple[list[LedgerRow], list[Decoded], list[LedgerRow]]:
+        """Read each file: what is settled at once, what goes on, and what repeats one of those."""
         settled: list[LedgerRow] = []
         decoded: list[Decoded] = []
+        repeats: list[LedgerRow] = []
         for number, file in enumerate(planned):
             path, info = file.path, self.files.status(file.path)
             if self._is_done(file, info):
@@ -130,9 +132,10 @@ class Processor:
                     bytes=drop.info.size,
                     modified_at=drop.info.modified_at,
                 )
-                if self._is_repeat(drop, decoded):
-                    same = "the same bytes are ingested already"
-                    settled.append(replace(row, state=State.DUPLICATE, reason=same))
+                if self.ledger.is_ingested(drop.drop_id):
+                    settled.append(_as_duplicate(row))
+                elif any(each.drop.drop_id == drop.drop_id for each in decoded):
+                    repeats.append(row)
                 else:
                     decoded.append(self._decode(drop, row, batch_id))
             except DropRejected as refusal:
@@ -140,7 +143,7 @@ class Processor:
             except NotYet:
                 self.deferred[path] = file
                 log.info("waiting", file=path.rsplit("/", 1)[-1], why="still being written")
-        return settled, decoded
+        return settled, decoded, repeats
 
     def _is_done(self, planned: SeenFile, info: FileInfo | None) -> bool:
         """Tell whether a planned file needs no more work; heal a move that a crash left out."""
@@ -165,13 +168,16 @@ class Processor:
             archived_path=archive_path(self.settings, self.files, path, started) if info else None,
         )
 
-    def _is_repeat(self, drop: Drop, decoded: list[Decoded]) -> bool:
-        earlier = {each.drop.drop_id for each in decoded}
-        return drop.drop_id in earlier or self.ledger.is_ingested(drop.drop_id)
-
     def _decode(self, drop: Drop, row: LedgerRow, batch_id: int) -> Decoded:
         staged = drop.spool.with_suffix(".parquet")
-        found = self._decode_or_refuse(drop, staged)
+        found = decode_drop(
+            drop.spool,
+            drop.info.name,
+            self.contract,
+            staged,
+            drop_id=drop.drop_id,
+            max_line_bytes=self.settings.max_line_bytes,
+        )
         drop.spool.unlink()
         self.files.upload(staged, f"{self._staging}/{batch_id}/{drop.drop_id}.parquet")
         staged.unlink()
@@ -186,28 +192,6 @@ class Processor:
             rows_read=found.rows,
         )
         return Decoded(drop, found, told)
-
-    def _decode_or_refuse(self, drop: Drop, staged: Path) -> DecodedDrop:
-        """Decode a drop; one that trips the decoder itself must not stop the drops behind it."""
-        try:
-            return decode_drop(
-                drop.spool,
-                drop.info.name,
-                self.contract,
-                staged,
-                drop_id=drop.drop_id,
-                max_line_bytes=self.settings.max_line_bytes,
-            )
-        except (FloError, OSError, MemoryError):
-            raise
-        except Exception as error:
-            kind = type(error).__name__
-            log.error("decoder failed", drop_id=drop.drop_id[:12], error=kind)
-            raise DropRejected(
-                "decoder_failed",
-                f"The file could not be decoded ({kind}), which is a defect of this program; "
-                "report it, and drop the file again after an update.",
-            ) from None
 
     def _write(self, spark: SparkSession, decoded: list[Decoded]) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
@@ -259,6 +243,25 @@ class Processor:
             replace(row, features_version=version) if row.state == State.INGESTED else row
             for row in counted
         ]
+
+
+def _as_duplicate(row: LedgerRow) -> LedgerRow:
+    same = "the same bytes are ingested already"
+    return replace(row, state=State.DUPLICATE, reason=same)
+
+
+def _settle_repeat(row: LedgerRow, written: list[LedgerRow]) -> LedgerRow:
+    """Settle a file whose bytes came before it in the batch: refused bytes are refused again."""
+    first = next(each for each in written if each.drop_id == row.drop_id)
+    if first.state == State.INGESTED:
+        return _as_duplicate(row)
+    return replace(
+        first,
+        path=row.path,
+        archived_path=row.archived_path,
+        bytes=row.bytes,
+        modified_at=row.modified_at,
+    )
 
 
 def _settle(row: LedgerRow, judged: Judgement) -> LedgerRow:

@@ -9,23 +9,14 @@ from datetime import datetime
 
 from delta.tables import DeltaTable
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS, TABLES, open_table, table_path, table_version
-from streaming.features import (
-    BUSINESS,
-    IDENTITY,
-    complete,
-    differs,
-    fold_snapshots,
-    pick_candidates,
-    sequence,
-    step,
-)
+from streaming.features import as_snapshots, complete, pick_candidates, sequence, step
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -80,22 +71,25 @@ def plan_upsert(
     """
     features = stored.features if stored else _read(spark, settings, FEATURES)
     candidates = pick_candidates(accepted, contract)
-    known = features.join(candidates.select("master_id"), "master_id", "left_semi")
+    known = as_snapshots(features.join(candidates.select("master_id"), "master_id", "left_semi"))
     steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
     outcomes, sizes = _count(steps)
-    rows = _changed(steps, now)
     if any(counts["stale"] for counts in outcomes.values()):
         # Seldom needed, so read only here.
         tables = stored or Stored(
             features, _read(spark, settings, SNAPSHOTS), _read(spark, settings, LEDGER)
         )
-        recomputed = _with_recomputed(tables, contract, rows, steps, candidates, now)
-        if recomputed is not None:
-            rows = recomputed.persist(StorageLevel.MEMORY_AND_DISK)
-            sizes = Counter({row["existed"]: row["count"] for row in _by_existence(rows)})
+        undecided = _find_undecided(tables.ledger, contract, steps, candidates).persist()
+        if not undecided.isEmpty():
+            earlier = tables.snapshots.where(~F.col("drop_id").isin(list(outcomes)))
+            known = _with_history(known, earlier, undecided)
+            steps.unpersist()
+            steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
+            outcomes, sizes = _count(steps)
+        undecided.unpersist()
+    rows = _changed(steps, now)
 
     def release() -> None:
-        rows.unpersist()
         steps.unpersist()
 
     return Upsert(outcomes, rows, sizes[False], sizes[True], release)
@@ -160,34 +154,24 @@ def _count(steps: DataFrame) -> tuple[dict[str, Counter[str]], Counter[bool]]:
     return outcomes, sizes
 
 
-def _by_existence(rows: DataFrame) -> list[Row]:
-    return rows.groupBy("existed").count().collect()
-
-
 def _changed(steps: DataFrame, now: datetime) -> DataFrame:
-    """Turn the last step of each customer whose winner changed into a feature row."""
+    """Turn the last step of each customer whose winner or values changed into a feature row."""
     touched = F.when(F.col("touched"), F.lit(now))
     last = steps.where("writes")
     flat = last.select("master_id", "state.*", touched.alias("updated_at"), "existed")
     return complete(flat, "existed")
 
 
-def _with_recomputed(
-    stored: Stored,
-    contract: Contract,
-    rows: DataFrame,
-    steps: DataFrame,
-    candidates: DataFrame,
-    now: datetime,
-) -> DataFrame | None:
-    """Recompute from snapshots the customers that a comparison with the stored row cannot decide.
+def _find_undecided(
+    ledger: DataFrame, contract: Contract, steps: DataFrame, candidates: DataFrame
+) -> DataFrame:
+    """Find the customers that a comparison with the stored row cannot decide.
 
     These are the ones for whom a row older than the stored one has a column which the stored
-    winner's drop lacked: the stored value of that column may be older still. None where there is
-    no such customer.
+    winner's drop lacked: the stored value of that column may be older still.
     """
     lacking = (
-        stored.ledger.where("state = 'ingested'")
+        ledger.where("state = 'ingested'")
         .select(
             F.col("drop_id").alias("stored_id"),
             F.array_except(F.lit(list(contract.optional)), "columns").alias("lacked"),
@@ -196,25 +180,19 @@ def _with_recomputed(
     )
     behind = steps.where("behind_stored").select("master_id", "drop_id", "stored_id")
     present = candidates.select("master_id", "drop_id", "absent")
-    undecided = (
+    return (
         behind.join(F.broadcast(lacking), "stored_id")
         .join(present, ["master_id", "drop_id"])
         .where(F.size(F.array_except("lacked", "absent")) > 0)
         .select("master_id")
         .distinct()
-        .persist()
     )
-    if undecided.isEmpty():
-        undecided.unpersist()
-        return None
-    history = stored.snapshots.join(F.broadcast(undecided), "master_id", "left_semi")
-    marked = {"updated_at": F.lit(now), "existed": F.lit(True)}
-    recomputed = complete(fold_snapshots(history, contract).withColumns(marked), "existed")
-    compared = [*BUSINESS, *IDENTITY]
-    changed = (
-        recomputed.alias("n")
-        .join(stored.features.alias("o"), "master_id")
-        .where(differs("n", "o", compared))
-        .select("n.*")
-    )
-    return rows.join(F.broadcast(undecided), "master_id", "left_anti").unionByName(changed)
+
+
+def _with_history(known: DataFrame, snapshots: DataFrame, undecided: DataFrame) -> DataFrame:
+    """Put all earlier snapshots of the undecided customers in the place of their stored rows."""
+    few = F.broadcast(undecided)
+    marked = {"is_stored": F.lit(True), "superseded": F.lit(0).cast("bigint")}
+    history = snapshots.join(few, "master_id", "left_semi").withColumns(marked)
+    decided = known.join(few, "master_id", "left_anti")
+    return decided.unionByName(history.select(*known.columns))

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import structlog
+
 from lake.contract import Contract
-from lake.errors import DropRejected
+from lake.errors import DropRejected, FloError
 from streaming.decode.batches import BatchReader
 from streaming.decode.dialect import Layout, find_layout
 from streaming.decode.formats import FormatEvidence
 from streaming.decode.records import Block, split_blocks, split_lines
 from streaming.decode.staging import staged_writer
 from streaming.decode.text import binary_content, inspect_text, line_too_long
+
+log = structlog.get_logger()
 
 _CHUNK = 1 << 22
 _OPENING = 1 << 16
@@ -64,8 +68,27 @@ def decode_drop(
         staged: the Parquet file to write; it is not there after an error.
 
     Raises:
-        DropRejected: nothing of the drop can be used; the code and the message say why.
+        DropRejected: nothing of the drop can be used; the code and the message say why. A drop
+            that trips the decoder itself (``decoder_failed``) must not stop those behind it.
     """
+    try:
+        return _decode(spool, name, contract, staged, drop_id, max_line_bytes)
+    except (FloError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        # Its text may quote a cell.
+        kind = type(error).__name__
+        log.error("decoder failed", drop_id=drop_id[:12], error=kind)
+        raise DropRejected(
+            "decoder_failed",
+            f"The file could not be decoded ({kind}), which is a defect of this program; "
+            "report it, and drop the file again after an update.",
+        ) from None
+
+
+def _decode(
+    spool: Path, name: str, contract: Contract, staged: Path, drop_id: str, max_line_bytes: int
+) -> DecodedDrop:
     text = inspect_text(spool, name, max_line_bytes)
     blocks = split_blocks(text.chunks(min(_CHUNK, max_line_bytes)), max_line_bytes)
     opening = _read_opening(blocks)

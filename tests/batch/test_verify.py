@@ -153,8 +153,9 @@ def test_damaged_quarantine_ledger_and_kpis_are_found(
     first, second = [each["drop_id"] for each in accounts if each["state"] == "ingested"][:2]
     ledger = open_delta(copy, LEDGER)
     more = {"rows_read": F.expr("rows_read + 3"), "rows_accepted": F.expr("rows_accepted + 2")}
-    ledger.update(F.col("drop_id") == first, more)
-    ledger.delete((F.col("drop_id") == second) & (F.col("state") == "ingested"))
+    is_ingested = F.col("state") == "ingested"
+    ledger.update(is_ingested & (F.col("drop_id") == first), more)
+    ledger.delete(is_ingested & (F.col("drop_id") == second))
     lost = copy.table(SNAPSHOTS).where(F.col("drop_id") == second).count()
     open_delta(copy, CHANNEL_KPIS).update(
         "order_channel = 'Mobile'", {"total_orders": F.expr("total_orders + 1")}

@@ -76,7 +76,12 @@ class LakeResult:
 
 
 def torture(
-    spark: SparkSession, env: Mapping[str, str], seeds: range, logs: Path, template: DropLake
+    spark: SparkSession,
+    env: Mapping[str, str],
+    seeds: range,
+    logs: Path,
+    template: DropLake,
+    drops_per_lake: int = DROPS_PER_LAKE,
 ) -> LakeResult:
     """Run one lake through the kills of these seeds, then to its end, and compare it.
 
@@ -86,8 +91,9 @@ def torture(
         seeds: one kill each; the first one also makes the drops.
         logs: where the streams' logs go.
         template: a lake with empty tables.
+        drops_per_lake: enough that each kill finds a batch to break.
     """
-    drops = make_drops(seeds[0], DROPS_PER_LAKE)
+    drops = make_drops(seeds[0], drops_per_lake)
     disturbed, quiet = (_fill(spark, template, drops) for _ in range(2))
     killed, restarts = [], []
     for kill in map(Kill.of, seeds):

@@ -131,13 +131,12 @@ def test_nothing_names_a_path_of_this_machine(dist: Path) -> None:
 
 
 def test_every_file_that_spark_is_told_of_is_there(dist: Path) -> None:
-    """The properties name the files that are shipped besides the packages, and no other."""
+    """The properties name the files that are shipped, each once, and no other."""
     conf = spark_conf(dist)
-    keys = ("spark.archives", "spark.jars", "spark.files")
+    keys = ("spark.yarn.dist.pyFiles", "spark.archives", "spark.jars", "spark.files")
     named = sorted(name.partition("#")[0] for key in keys for name in conf[key].split(","))
     there = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
-    jobs = {"stream_job.py", "kpis_job.py", "flo.zip"}
-    assert named == sorted(there - jobs - {f"conf/{SPARK_CONF}"})
+    assert named == sorted(there - {"stream_job.py", "kpis_job.py", f"conf/{SPARK_CONF}"})
 
 
 def test_the_clusters_settings_win_over_the_laptops(dist: Path) -> None:

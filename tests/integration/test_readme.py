@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from sandbox import Sandbox
 from tests.processes import ROOT
@@ -53,7 +54,7 @@ def test_the_consoles_commands_exist() -> None:
             assert words[:2] == ["flo", "stream"], f"make '{line}' a command that is tested"
 
 
-def test_every_column_of_every_table_is_named() -> None:
+def test_every_column_of_every_table_is_named(spark: SparkSession) -> None:
     """The README names all tables and all their columns."""
     from lake.tables import TABLES
 

@@ -20,7 +20,7 @@ from tests.oracle import OPTIONAL, OUTCOMES, REQUIRED, File, Oracle
 
 T0 = 1_625_000_000_000  # 2021-06-29
 DAY = 86_400_000
-POPULATIONS = 8
+POPULATIONS = 4
 TIMES = ("drop_time", "last_order_at")
 COUNTED = ("read", "accepted", "quarantined", *OUTCOMES)
 KPIS = {
@@ -175,7 +175,7 @@ def test_the_rule_itself_knows_no_order(batches: list[list[File]], data: st.Data
 @pytest.mark.spark
 @given(batches=arrangements())
 @settings(
-    max_examples=4, deadline=None, derandomize=True, database=None,
+    max_examples=3, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
     # No shrinking: each attempt would take Spark some seconds, and the note below says enough.
     phases=[Phase.generate],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import streaming.processor
+import streaming.decode.drop
 from checkpoints.spark_checkpoint import SeenFile
 from streaming.processor import Processor
 from streaming.sweep import find_deferred, names_of, sweep
@@ -104,17 +104,28 @@ def test_a_drop_that_trips_the_decoder_does_not_stop_the_next(
     lake: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect of the decoder costs one drop its account, never the stream its life."""
-    real = streaming.processor.decode_drop
+    real = streaming.decode.drop.inspect_text
 
-    def trip(spool: Any, name: str, *arguments: Any, **named: Any) -> Any:
+    def trip(spool: Any, name: str, *arguments: Any) -> Any:
         if name == "bad.csv":
             raise ValueError(csv(row("secret-id")))
-        return real(spool, name, *arguments, **named)
+        return real(spool, name, *arguments)
 
-    monkeypatch.setattr(streaming.processor, "decode_drop", trip)
+    monkeypatch.setattr(streaming.decode.drop, "inspect_text", trip)
     lake.put("bad.csv", csv(row("c1")))
     lake.put("good.csv", csv(row("c2")))
     states = {each["path"].rsplit("/", 1)[-1]: each for each in lake.take()}
     assert states["bad.csv"]["reason"].startswith("decoder_failed:")
     assert "secret-id" not in str(states["bad.csv"])
     assert states["good.csv"]["state"] == "ingested"
+
+
+def test_refused_bytes_twice_in_a_batch_are_refused_twice(lake: DropLake) -> None:
+    """Only ingested bytes have duplicates; the rows of refused ones are in quarantine once."""
+    lake.put("a.csv", csv(row("c1"), row(""), row(" ")))
+    lake.put("b.csv", csv(row("c1"), row(""), row(" ")))
+    accounts = lake.take()
+    assert [each["state"] for each in accounts] == ["rejected", "rejected"]
+    assert [each["rows_quarantined"] for each in accounts] == [3, 3]
+    assert lake.table("quarantine").count() == 3
+    assert names(lake) == []
