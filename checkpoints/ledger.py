@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from lake.fs import from_millis
 from lake.settings import Settings
 from lake.tables import LEDGER, TABLES, table_path
 
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TIMES = ("modified_at", "started_at", "finished_at")
 _VERSIONS = ("snapshots_version", "quarantine_version", "features_version")
 _INDEXED = (
@@ -206,6 +208,16 @@ class Ledger:
 def to_metadata(rows: Iterable[LedgerRow]) -> str:
     """Pack accounts into the user metadata of a Delta commit."""
     return json.dumps({"flo": 1, "drops": [row.to_json() for row in rows]})
+
+
+@contextmanager
+def carrying(spark: SparkSession, metadata: str) -> Iterator[None]:
+    """Have each commit of this session carry the metadata, for what has no option for it."""
+    spark.conf.set(_USER_METADATA, metadata)
+    try:
+        yield
+    finally:
+        spark.conf.unset(_USER_METADATA)
 
 
 def from_metadata(text: str | None) -> list[LedgerRow]:

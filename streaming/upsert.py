@@ -12,6 +12,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from checkpoints.ledger import carrying
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.settings import Settings
@@ -19,7 +20,6 @@ from lake.tables import FEATURES, LEDGER, SNAPSHOTS, TABLES, open_table, table_p
 from streaming.features import as_snapshots, complete, pick_candidates, sequence, step
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
-_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def write_upsert(
         return table_version(spark, settings, FEATURES)
     table = open_table(spark, settings, FEATURES)
     columns = TABLES[FEATURES].column_names
-    spark.conf.set(_METADATA, metadata)
-    try:
+    with carrying(spark, metadata):
         if upsert.updates == 0:
             frame = upsert.rows.select(*columns)
             frame.write.format("delta").mode("append").save(table_path(settings, FEATURES))
@@ -116,8 +115,6 @@ def write_upsert(
             # The plan is of absolute values, so it may be repeated after a compaction that came
             # first; of other streams the lock takes care.
             retry_conflicts(lambda: _merge(table, upsert, columns, contract), FEATURES)
-    finally:
-        spark.conf.unset(_METADATA)
     return table_version(spark, settings, FEATURES)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import LedgerRow, to_metadata
+from checkpoints.ledger import LedgerRow, carrying, to_metadata
 from lake.conflicts import retry_conflicts
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, open_table, table_path, table_version
@@ -37,7 +37,9 @@ def write_quarantine(
     if retried:
         table = open_table(spark, settings, QUARANTINE)
         again = F.col("drop_id").isin(list(retried))
-        retry_conflicts(lambda: table.delete(again), QUARANTINE)
+        # It names them, too: until they are back, they are in the hand of this batch.
+        with carrying(spark, to_metadata(rows)):
+            retry_conflicts(lambda: table.delete(again), QUARANTINE)
     if not any(row.rows_quarantined for row in rows):
         return None
     return _append(spark, settings, QUARANTINE, judged.quarantined, rows)
