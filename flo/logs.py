@@ -17,5 +17,6 @@ def configure_logs() -> None:
                 key_order=["timestamp", "level", "event"], drop_missing=True
             ),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for at each line: whoever runs a command within a program may exchange the stream.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
