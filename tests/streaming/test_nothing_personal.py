@@ -19,7 +19,7 @@ from tests.processes import run
 pytestmark = pytest.mark.integration
 
 # The second is shaped like a real one; the first is just some text.
-CANARIES = ("kanarienvogel", "cafe5eed-19f0-11eb-8d74-000d3a38a36f")
+CANARIES = ("kanarienvogel", "cafe5eed-19f0-11eb-8000-0200f10f10f1")
 CANARY, UUID = CANARIES
 T0 = 1_640_000_000_000
 
