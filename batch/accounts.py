@@ -23,10 +23,7 @@ from lake.tables import (
 )
 from streaming.source import is_drop_name
 
-SHORT = (
-    "finished_at",
-    "file",
-    "state",
+COUNTS = (
     "rows_read",
     "rows_inserted",
     "rows_updated",
@@ -34,6 +31,13 @@ SHORT = (
     "rows_stale",
     "rows_superseded",
     "rows_quarantined",
+)
+
+SHORT = (
+    "finished_at",
+    "file",
+    "state",
+    *COUNTS,
     "drop",
     "reason",
 )

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from batch.accounts import COUNTS
 from batch.dry_run import DryRun
 from batch.kpi_changes import KpiChange
 from batch.kpis import NUMBERS
 from checkpoints.ledger import LedgerRow, State
 from flo.output import Format, print_rows
 
-_COUNTS = (
-    "rows_read",
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "rows_stale",
-    "rows_superseded",
-    "rows_quarantined",
-)
 _FOUND = ("delimiter", "encoding", "date_format", "decimal_mark", "columns", "notes")
 _SIDES = ("before", "after", "difference")
 
@@ -31,7 +23,7 @@ def print_dry_run(file: str, run: DryRun, output: Format) -> None:
     warning or a group of customers) and the name. Tables show of a KPI row what changes.
     """
     account = run.account
-    names = ("state", "reason", "drop_id", "bytes", *_COUNTS, *_FOUND)
+    names = ("state", "reason", "drop_id", "bytes", *COUNTS, *_FOUND)
     facts = {"file": file} | {name: getattr(account, name) for name in names}
     if output is Format.TABLE:
         _print_tables(facts, run)
@@ -62,7 +54,7 @@ def _changes(rows: int) -> str:
 
 
 def _print_tables(facts: dict[str, Any], run: DryRun) -> None:
-    counts = [(name.removeprefix("rows_"), facts[name]) for name in _COUNTS]
+    counts = [(name.removeprefix("rows_"), facts[name]) for name in COUNTS]
     print_rows(("rows", "count"), counts, title=describe(facts["file"], run))
     if run.reasons:
         print_rows(("reason", "rows"), list(run.reasons.items()), title="Quarantine")
