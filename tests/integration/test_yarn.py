@@ -21,10 +21,7 @@ from tests.faults.pictures import count_differences, take_picture
 from tests.lakes import DropLake
 from tests.processes import BIN, ROOT, run, wait_for
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skip(reason="unproven: it has not been seen to pass to its end yet"),
-]
+pytestmark = pytest.mark.integration
 
 SITE = """
 root = "{root}"
