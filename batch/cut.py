@@ -9,7 +9,8 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import LedgerRow, from_metadata
+from checkpoints.commits import read_commits_after
+from checkpoints.ledger import LedgerRow
 from checkpoints.lock import StreamLock
 from lake.errors import NotFoundError
 from lake.fs import FileSystem
@@ -20,7 +21,6 @@ from lake.tables import (
     QUARANTINE,
     SNAPSHOTS,
     TABLES,
-    open_table,
     table_path,
     table_version,
 )
@@ -30,9 +30,6 @@ _VERSIONS = {
     QUARANTINE: "quarantine_version",
     FEATURES: "features_version",
 }
-
-# More than are made between two calls.
-_LATER_COMMITS = 20
 
 
 @dataclass(frozen=True)
@@ -148,14 +145,10 @@ def _read_tails(spark: SparkSession, settings: Settings, ledger: DataFrame) -> d
 
 
 def _read_tail(spark: SparkSession, settings: Settings, name: str, known: int) -> _Tail:
+    # The newest first: a commit made since then is beyond this cut.
     newest = table_version(spark, settings, name)
-    if newest <= known:
-        return _Tail(newest, {})
-    # It is counted back from the newest commit, which may be a later one by now.
-    history = open_table(spark, settings, name).history(newest - known + _LATER_COMMITS)
-    commits = history.where(F.col("version") > known).select("version", "userMetadata").collect()
-    accounts = {int(each["version"]): from_metadata(each["userMetadata"]) for each in commits}
-    return _Tail(newest, accounts)
+    commits = read_commits_after(spark, settings, name, known)
+    return _Tail(newest, commits)
 
 
 def _find_keys(ledger: DataFrame, accounts: list[LedgerRow]) -> set[tuple[str, int]]:

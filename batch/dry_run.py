@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,13 +19,12 @@ from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
 from lake.fs import FileInfo
 from lake.settings import Settings
+from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
 from streaming.archive import plain_path
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judge
-from streaming.upsert import OUTCOMES, Stored, Upsert, plan_upsert
-
-_FOUND = ("delimiter", "encoding", "date_format", "decimal_mark", "columns", "notes")
+from streaming.upsert import Stored, plan_upsert
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,7 @@ def dry_run(
         drop = _take_in(settings, file, Path(scratch) / "drop", now)
         account = _open_account(drop, now)
         if is_ingested(stored, drop.drop_id):
-            same = "the same bytes are ingested already"
-            return DryRun(replace(account, state=State.DUPLICATE, reason=same))
+            return DryRun(as_duplicate(account))
         staged = drop.spool.with_suffix(".parquet")
         try:
             found = decode_drop(
@@ -104,8 +100,7 @@ def dry_run(
             )
         except DropRejected as refusal:
             return DryRun(replace(account, reason=str(refusal)))
-        told: dict[str, Any] = {name: getattr(found, name) for name in _FOUND}
-        account = replace(account, rows_read=found.rows, **told)
+        account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
         judged = judge(spark, rows, [(drop, found)], contract)
         try:
@@ -157,35 +152,20 @@ def _weigh(
     stored: Stored,
 ) -> DryRun:
     """Complete the account of a drop that could be read, and compare the KPIs."""
-    verdict = judged.verdicts[str(account.drop_id)]
+    judged_account = with_verdict(account, judged.verdicts[str(account.drop_id)])
     reasons = _count_each(judged.quarantined, "reasons")
-    if verdict.refusal:
-        refused = replace(account, rows_quarantined=account.rows_read, reason=verdict.refusal)
-        return DryRun(refused, reasons)
+    if judged_account.state != State.INGESTED:
+        return DryRun(judged_account, reasons)
     # The stream has written the accepted rows by the time that it looks at the snapshots.
     with_own = replace(stored, snapshots=stored.snapshots.unionByName(judged.accepted))
     moment = account.started_at
     upsert = plan_upsert(spark, settings, contract, judged.accepted, moment, with_own)
     try:
-        ingested = _ingest(account, verdict.quarantined, upsert)
+        ingested = with_outcomes(judged_account, upsert.outcomes)
         kpis = compare_kpis(stored.features, apply_rows(stored.features, upsert.rows))
     finally:
         upsert.release()
     return DryRun(ingested, reasons, _count_each(judged.accepted, "warnings"), tuple(kpis))
-
-
-def _ingest(account: LedgerRow, bad: int, upsert: Upsert) -> LedgerRow:
-    counts = upsert.outcomes.get(str(account.drop_id), Counter())
-    outcomes: dict[str, Any] = {f"rows_{name}": counts[name] for name in OUTCOMES}
-    ingested = replace(
-        account,
-        state=State.INGESTED,
-        rows_quarantined=bad,
-        rows_accepted=account.rows_read - bad,
-        **outcomes,
-    )
-    ingested.check_sums()
-    return ingested
 
 
 def _count_each(rows: DataFrame, column: str) -> dict[str, int]:

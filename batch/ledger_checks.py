@@ -8,17 +8,12 @@ from pyspark.sql import functions as F
 from batch.cut import Cut, leave_out
 from batch.differences import find
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
+from streaming.upsert import OUTCOMES
 
 CHECK = "ledger"
 UNKNOWN = "row of a drop that the ledger lacks"
 
-_OUTCOMES = (
-    "rows_inserted",
-    "rows_updated",
-    "rows_unchanged",
-    "rows_stale",
-    "rows_superseded",
-)
+_OUTCOMES = [f"rows_{name}" for name in OUTCOMES]
 _KEY = ("path", "modified_at", "drop_id")
 _INGESTED = "state = 'ingested'"
 

@@ -6,9 +6,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.cut import read_at, require_tables
-from checkpoints.ledger import from_metadata
+from checkpoints.commits import read_commits_after
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, SNAPSHOTS, open_table, table_path, table_version
+from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path, table_version
 from streaming.upsert import Stored
 
 _ACCOUNT = ("drop_id", "state", "columns", "features_version")
@@ -50,15 +50,11 @@ def _read_accounts(spark: SparkSession, settings: Settings, version: int) -> Dat
     ledger = spark.read.format("delta").load(table_path(settings, LEDGER)).select(*_ACCOUNT)
     newest = ledger.agg(F.max("features_version").alias("version")).collect()[0]["version"]
     known = -1 if newest is None else int(newest)
-    if version <= known:
-        return ledger
-    # Counted from the newest commit, of which there may be more by now.
-    behind = table_version(spark, settings, FEATURES) - known
-    history = open_table(spark, settings, FEATURES).history(behind)
-    commits = history.where(F.col("version").between(known + 1, version))
+    commits = read_commits_after(spark, settings, FEATURES, known) if version > known else {}
     missing = [
-        (row.drop_id, str(row.state), list(row.columns), commit["version"])
-        for commit in commits.select("version", "userMetadata").collect()
-        for row in from_metadata(commit["userMetadata"])
+        (row.drop_id, str(row.state), list(row.columns), at)
+        for at, rows in commits.items()
+        for row in rows
+        if at <= version
     ]
-    return ledger.unionByName(spark.createDataFrame(missing, ledger.schema))
+    return ledger.unionByName(spark.createDataFrame(missing, ledger.schema)) if missing else ledger

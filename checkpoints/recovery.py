@@ -13,10 +13,11 @@ import structlog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import Ledger, LedgerRow, State, from_metadata
+from checkpoints.commits import read_commits_after
+from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.conflicts import retry_conflicts
 from lake.settings import Settings
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table, table_version
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table
 
 log = structlog.get_logger()
 
@@ -49,7 +50,8 @@ def recover(spark: SparkSession, settings: Settings, ledger: Ledger) -> Recovery
 
 def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[LedgerRow]:
     completed: list[LedgerRow] = []
-    for version, rows in _commits_after(spark, settings, FEATURES, ledger, "features_version"):
+    known = ledger.newest_version("features_version")
+    for version, rows in read_commits_after(spark, settings, FEATURES, known).items():
         missing = [row for row in rows if ledger.find(*row.key) is None]
         completed += [
             replace(row, features_version=version) if row.state == State.INGESTED else row
@@ -63,10 +65,11 @@ def _roll_back(
     spark: SparkSession, settings: Settings, ledger: Ledger, table: str, column: str
 ) -> list[str]:
     """Delete the rows of drops that were written after the newest account and have none."""
+    known = ledger.newest_version(column)
     orphans = sorted(
         {
             row.drop_id
-            for _, rows in _commits_after(spark, settings, table, ledger, column)
+            for rows in read_commits_after(spark, settings, table, known).values()
             for row in rows
             if row.drop_id and ledger.find(*row.key) is None and not ledger.is_ingested(row.drop_id)
         }
@@ -75,19 +78,3 @@ def _roll_back(
         opened = open_table(spark, settings, table)
         retry_conflicts(lambda: opened.delete(F.col("drop_id").isin(orphans)), table)
     return orphans
-
-
-def _commits_after(
-    spark: SparkSession, settings: Settings, table: str, ledger: Ledger, column: str
-) -> list[tuple[int, list[LedgerRow]]]:
-    """List the stream's own commits that are newer than the ledger knows, oldest first."""
-    known = ledger.newest_version(column)
-    opened = open_table(spark, settings, table)
-    behind = table_version(spark, settings, table) - known
-    if behind <= 0:
-        return []
-    history = opened.history(behind).where(F.col("version") > known).orderBy("version")
-    return [
-        (int(row["version"]), from_metadata(row["userMetadata"]))
-        for row in history.select("version", "userMetadata").collect()
-    ]

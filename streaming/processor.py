@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,13 @@ from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem, from_millis
 from lake.settings import Settings
+from streaming.accounts import (
+    as_duplicate,
+    as_repeat,
+    with_findings,
+    with_outcomes,
+    with_verdict,
+)
 from streaming.archive import archive_path, move_to_archive
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.intake import Drop, NotYet, take_in
@@ -71,7 +77,7 @@ class Processor:
             self._spool.mkdir(parents=True)
             settled, decoded, repeats = self._read_all(planned, batch_id, started)
             written = self._write(spark, decoded) if decoded else []
-            settled += [*written, *(_settle_repeat(row, written) for row in repeats)]
+            settled += [*written, *(as_repeat(row, written) for row in repeats)]
             self.finish(spark, settled)
             self.files.delete(f"{self._staging}/{batch_id}")
             return settled
@@ -133,7 +139,7 @@ class Processor:
                     modified_at=drop.info.modified_at,
                 )
                 if self.ledger.is_ingested(drop.drop_id):
-                    settled.append(_as_duplicate(row))
+                    settled.append(as_duplicate(row))
                 elif any(each.drop.drop_id == drop.drop_id for each in decoded):
                     repeats.append(row)
                 else:
@@ -181,17 +187,7 @@ class Processor:
         drop.spool.unlink()
         self.files.upload(staged, f"{self._staging}/{batch_id}/{drop.drop_id}.parquet")
         staged.unlink()
-        told = replace(
-            row,
-            delimiter=found.delimiter,
-            encoding=found.encoding,
-            date_format=found.date_format,
-            decimal_mark=found.decimal_mark,
-            columns=found.columns,
-            notes=found.notes,
-            rows_read=found.rows,
-        )
-        return Decoded(drop, found, told)
+        return Decoded(drop, found, with_findings(row, found))
 
     def _write(self, spark: SparkSession, decoded: list[Decoded]) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
@@ -200,7 +196,8 @@ class Processor:
         drops = [(each.drop, each.found) for each in decoded]
         judged = judge(spark, staged, drops, self.contract)
         try:
-            rows = [_settle(each.row, judged) for each in decoded]
+            verdicts = judged.verdicts
+            rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
             retried = [r.drop_id for r in rows if r.drop_id and self.ledger.quarantined(r.drop_id)]
             snapshots = write_snapshots(spark, self.settings, judged, rows)
             failpoint("after_snapshots")
@@ -231,9 +228,7 @@ class Processor:
         now = datetime.now(UTC)
         upsert = plan_upsert(spark, self.settings, self.contract, judged.accepted, now)
         try:
-            counted = [_count(row, upsert.outcomes) for row in versions]
-            for row in counted:
-                row.check_sums()
+            counted = [with_outcomes(row, upsert.outcomes) for row in versions]
             metadata = to_metadata(counted)
             version = write_upsert(spark, self.settings, self.contract, upsert, metadata)
         finally:
@@ -243,45 +238,3 @@ class Processor:
             replace(row, features_version=version) if row.state == State.INGESTED else row
             for row in counted
         ]
-
-
-def _as_duplicate(row: LedgerRow) -> LedgerRow:
-    same = "the same bytes are ingested already"
-    return replace(row, state=State.DUPLICATE, reason=same)
-
-
-def _settle_repeat(row: LedgerRow, written: list[LedgerRow]) -> LedgerRow:
-    """Settle a file whose bytes came before it in the batch: refused bytes are refused again."""
-    first = next(each for each in written if each.drop_id == row.drop_id)
-    if first.state == State.INGESTED:
-        return _as_duplicate(row)
-    return replace(
-        first,
-        path=row.path,
-        archived_path=row.archived_path,
-        bytes=row.bytes,
-        modified_at=row.modified_at,
-    )
-
-
-def _settle(row: LedgerRow, judged: Judgement) -> LedgerRow:
-    """Put the judgement on a drop's rows into its account."""
-    verdict = judged.verdicts[str(row.drop_id)]
-    if verdict.refusal:
-        return replace(row, rows_quarantined=row.rows_read, reason=verdict.refusal)
-    bad = verdict.quarantined
-    return replace(
-        row, state=State.INGESTED, rows_quarantined=bad, rows_accepted=row.rows_read - bad
-    )
-
-
-def _count(row: LedgerRow, outcomes: Mapping[str, Mapping[str, int]]) -> LedgerRow:
-    counts = outcomes.get(str(row.drop_id), {})
-    return replace(
-        row,
-        rows_inserted=counts.get("inserted", 0),
-        rows_updated=counts.get("updated", 0),
-        rows_unchanged=counts.get("unchanged", 0),
-        rows_stale=counts.get("stale", 0),
-        rows_superseded=counts.get("superseded", 0),
-    )
