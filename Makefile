@@ -1,11 +1,12 @@
 # Every target first brings the set-up up to date; where nothing has changed, that is nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo faults dist lock clean
+.PHONY: help setup check test demo faults soak bench dist lock clean
 
 # The first of these that is Python 3.11 or newer makes the environment.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 RUN := .venv/bin
 SEEDS ?= 200
+DROPS ?= 1000
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,12 @@ demo: setup ## the whole path, from a CSV in HDFS to an answer
 
 faults: setup ## kill it SEEDS times and compare (make faults SEEDS=200)
 	$(RUN)/python -m tests.faults --seeds $(SEEDS)
+
+soak: setup ## run one stream for long, killing on the way (make soak DROPS=1000)
+	$(RUN)/python -m tests.faults.soak --drops $(DROPS)
+
+bench: setup ## measure, beside other recipes (make bench SIZE=1000000; hours without)
+	$(RUN)/python -m bench $(if $(SIZE),--size $(SIZE))
 
 dist: setup ## build what is shipped to a cluster
 	$(RUN)/python -m flo.dist

@@ -1,0 +1,1 @@
+"""The benchmarks: this project beside the recipes and engines that one would use instead."""

@@ -1,0 +1,1 @@
+"""The contenders: each a process of its own that takes orders as lines of JSON."""

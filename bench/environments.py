@@ -1,0 +1,83 @@
+"""The environments of the contenders that cannot live in the project's own; made once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.places import BUILD, ROOT
+from sandbox import jars
+from sandbox.bootstrap import ivy_jar, lock_entry
+from sandbox.java import find_java
+
+NATIVE = BUILD / "native-venv"
+ICEBERG = BUILD / "iceberg-venv"
+_REQUIREMENTS = {
+    NATIVE: ROOT / "bench" / "requirements-native.txt",
+    ICEBERG: ROOT / "bench" / "requirements-iceberg.txt",
+}
+_JARS_LOCK = ROOT / "bench" / "jars-iceberg.lock"
+_JARS = BUILD / "jars"
+
+
+def native_python() -> Path:
+    """Python with delta-rs and DuckDB."""
+    return _environment(NATIVE)
+
+
+def iceberg_python() -> Path:
+    """Python with the PySpark that Iceberg's runtime is made for."""
+    return _environment(ICEBERG)
+
+
+def iceberg_jar() -> Path:
+    """Iceberg's runtime for Spark, fetched with PySpark's Ivy and its SHA-256 checked."""
+    pinned = jars.read_lock(_JARS_LOCK)
+    if jars.missing(pinned, _JARS):
+        _JARS.mkdir(parents=True, exist_ok=True)
+        jars.install(pinned, _JARS_LOCK, _JARS, find_java(), ivy_jar())
+    return jars.place(pinned[0], _JARS)
+
+
+def clean_environment(further: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what would steer Spark, Hadoop or flo, and ``further``."""
+    steering = ("FLO_", "SPARK_", "PYSPARK_", "HADOOP_", "YARN_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    return kept | {"JAVA_HOME": str(find_java())} | dict(further)
+
+
+def _environment(place: Path) -> Path:
+    """Make an environment from its hash-pinned requirements, unless it is there as they say."""
+    requirements = _REQUIREMENTS[place]
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    mark, python = place / "made-of", place / "bin" / "python"
+    if not (mark.is_file() and mark.read_text() == wanted and python.exists()):
+        _run(sys.executable, "-m", "venv", "--clear", str(place))
+        # PySpark comes as source and is built with the project's pinned setuptools.
+        with tempfile.TemporaryDirectory() as scratch:
+            builder = Path(scratch) / "builder.txt"
+            builder.write_text(
+                lock_entry((ROOT / "requirements.lock").read_text("utf-8"), "setuptools"), "utf-8"
+            )
+            _pip(python, "--only-binary", ":all:", "-r", str(builder))
+        _pip(python, "--no-build-isolation", "-r", str(requirements))
+        mark.write_text(wanted)
+    return python
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    _run(str(python), "-m", "pip", "install", "-q", "--require-hashes", *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BenchError(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")

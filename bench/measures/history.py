@@ -1,0 +1,158 @@
+"""P8 and P9: what a batch costs after many drops, and with many files already ingested.
+
+The drops of a round are all in landing before it begins, and the stream takes them one by one
+without a pause; a batch's time is the time from one drop's end to the next one's. So it holds
+all that the stream does for a drop: listing, planning, the batch, its commit, and upkeep.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+from bench import spark_conf
+from bench.contenders.client import Contender
+from bench.hdfs import Hdfs, Program, flo_stream, wait_for
+from bench.measures.rounds import oracle, require
+from bench.measures.settings import SMALL, Plan
+from bench.measures.streams import data_of
+from bench.results import Result, compare
+from bench.say import say
+
+_ONE_BY_ONE = {"FLO_MAX_FILES_PER_BATCH": "1", "FLO_TRIGGER_SECONDS": "0"}
+_CHUNK, _WINDOW = 50, 20
+_FIRST, _LAST = 50, 1_000
+_FEW, _MANY = 100, 50_000
+_REAL = 12
+_ROUND = 12
+_LIMIT = 1.2
+
+
+def many_drops(hdfs: Hdfs, deadline: float | None) -> Result:
+    """Measure P8, as far as there is time for: to drop 100 at least, to drop 1,000 at most.
+
+    Args:
+        hdfs: where the lake is made.
+        deadline: when to be at an end (`time.monotonic`); None for no limit.
+    """
+    root, data = "/bench/drops", data_of()
+    hdfs.files.delete(root)
+    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    middle: dict[int, list[float]] = {}
+    done, slowest = 0, 0.0
+    try:
+        stream.wait_for("event=watching")
+        hdfs.put(data.full, f"{root}/landing")
+        stream.wait_for("event=drop")
+        while done < 2 * _FIRST or (
+            done < _LAST and (deadline is None or time.monotonic() + slowest < deadline)
+        ):
+            began = time.monotonic()
+            for file in data.changes[done : done + _CHUNK]:
+                hdfs.put(file, f"{root}/landing")
+            done += _CHUNK
+            stream.wait_for("event=drop", 1 + done, seconds=1800)
+            slowest = max(slowest, time.monotonic() - began)
+            middle[done] = _periods(stream)[-_WINDOW:]
+            say(f"    drop {done}: {statistics.median(middle[done]):.2f} s a batch")
+    finally:
+        stream.stop()
+    _check(hdfs, root, done)
+    what = f"batch time at drop {done:,} ÷ at drop {_FIRST} (10 rows, {SMALL:,} customers)"
+    limit = _LIMIT if done == _LAST else None
+    curve = {number: statistics.median(each) for number, each in middle.items()}
+    return compare("P8", what, SMALL, middle[done], middle[_FIRST], limit, medians=curve)
+
+
+def many_files(plan: Plan, hdfs: Hdfs) -> Result:
+    """Measure P9: two lakes alike but for what was ingested before take turns."""
+    roots = {_FEW: "/bench/few", _MANY: "/bench/many"}
+    for files, root in roots.items():
+        hdfs.files.delete(root)
+        _prepare(hdfs, root, files)
+    times: dict[int, list[float]] = {_FEW: [], _MANY: []}
+    done = _REAL
+    for _ in range(2 if plan.seconds else 4):
+        for files, root in roots.items():
+            times[files] += _round(hdfs, root, done)
+        done += _ROUND
+        say(f"    {', '.join(f'{n:,}: {statistics.median(t):.2f} s' for n, t in times.items())}")
+    for root in roots.values():
+        _check(hdfs, root, done)
+    what = f"batch time with {_MANY:,} files already ingested ÷ with {_FEW} (10 rows, HDFS)"
+    return compare("P9", what, SMALL, times[_MANY], times[_FEW], _LIMIT)
+
+
+def _prepare(hdfs: Hdfs, root: str, files: int) -> None:
+    """Make a lake that has ingested so many files: some for real, the others' traces written.
+
+    An ingested file's traces are its account in the ledger and its line in the source's log,
+    which is what a batch's time may depend on. (Its rows are P8's matter.)
+    """
+    data = data_of()
+    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    try:
+        stream.wait_for("event=watching")
+        for file in (data.full, *data.changes[:_REAL]):
+            hdfs.put(file, f"{root}/landing")
+        stream.wait_for("event=drop", 1 + _REAL)
+    finally:
+        stream.stop()
+    earlier = files - 1 - _REAL
+    with spark_conf.ours_on(hdfs.environment(root), f"seed-{files}") as contender:
+        contender.ask("start", root=root)
+        seeded = contender.ask("seed_ledger", files=earlier, per_commit=200)
+    _extend_log(hdfs, f"{root}/checkpoints/stream/sources/0", earlier, seeded["modified_ms"])
+
+
+def _extend_log(hdfs: Hdfs, log: str, files: int, modified_ms: int) -> None:
+    """Add lines to the newest compact file of the source's log, like those that are there."""
+    names = [info.name for info in hdfs.files.list(log) if info.name.endswith(".compact")]
+    newest = max(names, key=lambda name: int(name.split(".")[0]))
+    text = hdfs.files.read_text(f"{log}/{newest}") or ""
+    version, *lines = text.splitlines()
+    one = json.loads(lines[0])
+    folder = one["path"].rsplit("/", 1)[0]
+    added = (
+        json.dumps(
+            {**one, "path": f"{folder}/earlier_{number:06d}.csv", "timestamp": modified_ms},
+            separators=(",", ":"),
+        )
+        for number in range(files)
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        local = Path(scratch) / newest
+        # Spark's logs end without a line end.
+        local.write_text("\n".join([version, *added, *lines]))
+        hdfs.files.upload(local, f"{log}/{newest}")
+
+
+def _round(hdfs: Hdfs, root: str, done: int) -> list[float]:
+    """Put drops into landing, start the stream, and tell each batch's time but the first's."""
+    landing = f"{root}/landing"
+    for file in data_of().changes[done : done + _ROUND]:
+        hdfs.put(file, landing)
+    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    try:
+        stream.wait_for("event=drop", _ROUND)
+        wait_for(lambda: not hdfs.files.list(landing), f"an empty {landing}", 60)
+        return _periods(stream)[1:]
+    finally:
+        stream.stop()
+
+
+def _periods(stream: Program) -> list[float]:
+    times = stream.drop_times()
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+def _check(hdfs: Hdfs, root: str, done: int) -> None:
+    contender: Contender
+    with spark_conf.ours_on(hdfs.environment(root), "referee") as contender:
+        contender.ask("start", root=root)
+        wanted = oracle(data_of())[done].digest
+        require("ours", contender.ask("digest"), wanted, f"drop {done}")

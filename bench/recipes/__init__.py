@@ -1,0 +1,1 @@
+"""Programs of others' making, as everybody copies them."""

@@ -1,0 +1,81 @@
+"""The results as a table for people, in `docs/performance.md`, between two marks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from bench.results import Result, number
+from sandbox.java import find_java, version_of
+
+BEGIN = "<!-- bench: begin (written by `make bench`) -->"
+END = "<!-- bench: end -->"
+
+
+def write_report(path: Path, results: Sequence[Result]) -> None:
+    """Put the table between the marks and leave the rest of the page as it is.
+
+    Raises:
+        ValueError: the page lacks the marks.
+    """
+    text = path.read_text("utf-8")
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{path} lacks the marks {BEGIN!r} and {END!r}; put them back.")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    body = f"{machine(results)}\n\n{table(results)}"
+    path.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", "utf-8")
+
+
+def table(results: Sequence[Result]) -> str:
+    """One row per measure, as Markdown."""
+    lines = [
+        "| | measure | ours | theirs | ratio | at most | repetitions |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in sorted(results, key=number):
+        theirs = "–" if each.theirs is None else _shown(each.theirs, each.unit)
+        limit = "–" if each.limit is None else f"{each.limit:g}"
+        mark = "" if each.holds is not False else " **missed**"
+        lines.append(
+            f"| {each.id} | {each.what} | {_shown(each.ours, each.unit)} | {theirs} "
+            f"| {each.ratio:.3g}{mark} | {limit} | {each.repetitions} |"
+        )
+    return "\n".join(lines)
+
+
+def machine(results: Sequence[Result]) -> str:
+    """Say on what, and with which versions, it was measured."""
+    memory = psutil.virtual_memory().total / 2**30
+    versions = {version for each in results for version in each.notes.get("versions", ())}
+    versions |= {each.notes["duckdb_version"] for each in results if "duckdb_version" in each.notes}
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("pyspark", "delta-spark"))
+    return (
+        f"Measured on {os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, "
+        f"{platform.system()} {platform.machine()}, Java {version_of(find_java())}, "
+        f"Python {platform.python_version()}, {packages}. "
+        f"Contenders: {'; '.join(sorted(versions)) or 'see the measures'}."
+    )
+
+
+def _processor() -> str:
+    try:
+        told = subprocess.run(["lscpu"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in told.splitlines() if "Model name" in line]
+    return names[0] if names else "unknown"
+
+
+def _shown(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return f"{value / 1e6:,.2f} MB"
+    if unit == "share of one core":
+        return f"{value:.1%}"
+    return f"{value:,.2f} {unit}"
