@@ -17,11 +17,10 @@ from lake.session import build_session
 from lake.settings import Settings
 from sandbox import Sandbox
 from tests.faults.harness import KILLS_PER_LAKE, make_template, torture
+from tests.faults.report import write_figures
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "faults.jsonl"
-REPORT = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- begin: kills -->", "<!-- end: kills -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     _run([lake for lake in lakes if lake[0] not in _done()], options.var.resolve())
     results = _results()
-    write_report(results)
+    write_figures("kills", _figures(results))
     return 1 if any(each["differences"] for each in results) else 0
 
 
@@ -79,14 +78,6 @@ def _results() -> list[dict[str, Any]]:
 
 def _done() -> set[int]:
     return {each["seeds"][0] for each in _results()}
-
-
-def write_report(results: list[dict[str, Any]]) -> None:
-    """Write the figures into their place in the report; the text around them stays."""
-    text = REPORT.read_text("utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    REPORT.write_text(f"{head}{BEGIN}\n{_figures(results)}\n{END}{tail}", "utf-8")
 
 
 def _figures(results: list[dict[str, Any]]) -> str:
