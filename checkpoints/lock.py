@@ -15,6 +15,7 @@ import psutil
 
 from lake.errors import LockedError, NotFoundError, TransientError
 from lake.fs import FileSystem
+from lake.reading import Files
 from lake.settings import Settings
 
 # A holder on another machine is believed alive while its lock is younger than this.
@@ -57,19 +58,17 @@ class Holder:
         return f"{self.user} on {self.host}, process {self.pid} ({self.application})"
 
 
-class StreamLock:
-    """The lock file ``checkpoints/lock``."""
+class LockView:
+    """The lock file ``checkpoints/lock``, to be looked at."""
 
-    def __init__(self, files: FileSystem, settings: Settings) -> None:
+    def __init__(self, files: Files, settings: Settings) -> None:
         """Name the lock of these settings; nothing is touched yet."""
-        self._files = files
+        self._seen = files
         self.path = f"{settings.checkpoints}/lock"
-        self._mine: Holder | None = None
-        self._refreshed = 0.0
 
     def holder(self) -> Holder | None:
         """Who holds the lock, alive or dead; None where nobody does."""
-        text = self._files.read_text(self.path)
+        text = self._seen.read_text(self.path)
         if text is None:
             return None
         try:
@@ -80,7 +79,40 @@ class StreamLock:
     def live_holder(self) -> Holder | None:
         """Who holds the lock, if that process still runs."""
         holder = self.holder()
-        return holder if holder and self._is_alive(holder, "") else None
+        return holder if holder and self.is_alive(holder) else None
+
+    def is_alive(self, holder: Holder, application: str = "") -> bool:
+        """Tell whether a holder still runs.
+
+        Args:
+            holder: who is named in the lock.
+            application: of the caller; an earlier attempt of that one does not run any more.
+        """
+        if application and holder.application == application and application.startswith("app"):
+            return False  # an earlier attempt of this very YARN application
+        if (holder.host, holder.boot) == (socket.gethostname(), _boot_id()):
+            try:
+                process = psutil.Process(holder.pid)
+                # Dead, but nobody has asked what of: where the first process of a container does
+                # not, it stays like that.
+                ended = process.status() == psutil.STATUS_ZOMBIE
+                return not ended and abs(process.create_time() - holder.created) < 1
+            except psutil.NoSuchProcess:
+                return False
+        info = self._seen.status(self.path)
+        return info is not None and time.time() - info.modified_ms / 1000 < LEASE_SECONDS
+
+
+class StreamLock(LockView):
+    """The lock file ``checkpoints/lock``, to be taken."""
+
+    def __init__(self, files: FileSystem, settings: Settings) -> None:
+        """Name the lock of these settings; nothing is touched yet."""
+        super().__init__(files, settings)
+        self._files = files
+        self._claim: Holder | None = None
+        self._mine: Holder | None = None
+        self._refreshed = 0.0
 
     def acquire(self, application: str) -> None:
         """Take the lock; a dead holder's is taken over at once.
@@ -88,7 +120,7 @@ class StreamLock:
         Raises:
             LockedError: another stream is running; the message says who and how to stop it.
         """
-        mine = Holder.this_process(application)
+        mine = self._claim = self._claim or Holder.this_process(application)
         text = json.dumps(asdict(mine))
         for _ in range(5):
             if self._files.write_text(self.path, text, overwrite=False):
@@ -96,7 +128,10 @@ class StreamLock:
                 self._refreshed = time.monotonic()
                 return
             held = self.holder()
-            if held is not None and self._is_alive(held, application):
+            if held == mine:  # written by a try whose answer was lost with the NameNode
+                self._mine, self._refreshed = mine, time.monotonic()
+                return
+            if held is not None and self.is_alive(held, application):
                 raise LockedError(
                     f"Another stream is running on these tables: {held}. "
                     "End it with `flo stop`, or choose another root with FLO_ROOT."
@@ -124,18 +159,6 @@ class StreamLock:
         if self._mine and holder and holder.token == self._mine.token:
             self._files.delete(self.path)
         self._mine = None
-
-    def _is_alive(self, holder: Holder, application: str) -> bool:
-        if application and holder.application == application and application.startswith("app"):
-            return False  # an earlier attempt of this very YARN application
-        if (holder.host, holder.boot) == (socket.gethostname(), _boot_id()):
-            try:
-                created = psutil.Process(holder.pid).create_time()
-            except psutil.NoSuchProcess:
-                return False
-            return abs(created - holder.created) < 1
-        info = self._files.status(self.path)
-        return info is not None and time.time() - info.modified_ms / 1000 < LEASE_SECONDS
 
     def _set_aside(self, dead: Holder | None) -> None:
         """Remove the lock of a dead holder, unless it has become somebody else's meanwhile."""

@@ -23,6 +23,7 @@ from checkpoints.spark_checkpoint import (
 )
 from lake.errors import NotFoundError, TerminalError
 from lake.fs import FileInfo, FileSystem
+from lake.reading import Files
 from lake.settings import Settings
 
 log = structlog.get_logger()
@@ -104,7 +105,7 @@ def open_checkpoint(files: FileSystem, settings: Settings, *, longest: int = LON
     return Opened(checkpoint, [file for file in found.seen if file.offset <= end])
 
 
-def examine(files: FileSystem, checkpoint: SparkCheckpoint) -> Finding:
+def examine(files: Files, checkpoint: SparkCheckpoint) -> Finding:
     """Look whether a checkpoint can be used as it is."""
     if not files.list(checkpoint.path):
         return Finding()
@@ -130,7 +131,7 @@ def set_aside(files: FileSystem, settings: Settings, fault: Fault) -> str:
     return aside
 
 
-def find_set_aside(files: FileSystem, settings: Settings) -> list[FileInfo]:
+def find_set_aside(files: Files, settings: Settings) -> list[FileInfo]:
     """List the directories of checkpoints that were set aside."""
     begin = f"{checkpoint_path(settings).rsplit('/', 1)[-1]}."
     found = files.list(settings.checkpoints)
@@ -177,7 +178,7 @@ def rebuild_checkpoint(files: FileSystem, settings: Settings) -> str | None:
         lock.release()
 
 
-def _format(files: FileSystem, checkpoint: SparkCheckpoint) -> int:
+def _format(files: Files, checkpoint: SparkCheckpoint) -> int:
     """The format that a checkpoint's marker names; 0 without a marker, as before there was one."""
     text = files.read_text(f"{checkpoint.path}/{_MARKER}")
     try:

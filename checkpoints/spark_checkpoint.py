@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lake.errors import TransientError
-from lake.fs import FileSystem
+from lake.reading import Files
 from lake.settings import Settings
 
 _VERSION = "v1"
@@ -53,7 +53,7 @@ class SparkCheckpoint:
     What reads the content of files raises :class:`DamagedCheckpointError` where one is torn.
     """
 
-    def __init__(self, files: FileSystem, path: str) -> None:
+    def __init__(self, files: Files, path: str) -> None:
         """Name the directory; nothing is read yet."""
         self._files = files
         self.path = path

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkpoints.lock import StreamLock
+from checkpoints.lock import LockView
 from checkpoints.rebuilding import Fault, Finding, examine, find_set_aside
 from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
-from lake.fs import FileSystem
+from lake.reading import Files
 from lake.settings import Settings
 
 
-def describe_checkpoint(files: FileSystem, settings: Settings) -> list[tuple[str, Any]]:
+def describe_checkpoint(files: Files, settings: Settings) -> list[tuple[str, Any]]:
     """List where the stream stands, as names and values; a damaged checkpoint is no error.
 
     What cannot be read of a damaged one is None.
     """
     checkpoint = SparkCheckpoint(files, checkpoint_path(settings))
-    holder = StreamLock(files, settings).live_holder()
+    holder = LockView(files, settings).live_holder()
     found = examine(files, checkpoint)
     return [
         ("stream", f"running: {holder}" if holder else "not running"),

@@ -21,7 +21,6 @@ _NOT_THERE = re.compile(
     r"|SocketTimeoutException|SocketException|EOFException|RetriableException|StandbyException"
     r"|SafeModeException|BlockMissingException|RetryException|HttpHostConnectException)\b"
 )
-_NOT_ALLOWED = re.compile(r"\bAccessControlException\b")
 _CONDITION = re.compile(r"^\[(?P<name>[A-Z0-9_.]+)\]\s*")
 _STATE = re.compile(r"\s*SQLSTATE: \w+\s*")
 _POSITION = re.compile(r"\(?\bline (?P<line>\d+),? pos (?P<at>\d+)\)?")
@@ -60,6 +59,8 @@ def _spark(error: BaseException) -> Failure | None:
     from py4j.protocol import Py4JError, Py4JNetworkError
     from pyspark.errors import PySparkException
 
+    from lake.causes import recognise
+
     if isinstance(error, Py4JNetworkError):
         return Failure("The Java process ended or did not answer; try again.", UNREACHABLE)
     if not isinstance(error, (PySparkException, Py4JError)):
@@ -67,9 +68,8 @@ def _spark(error: BaseException) -> Failure | None:
     causes = list(_causes(error))
     if any(_NOT_THERE.search(cause) for cause in causes):
         return Failure(f"HDFS does not answer; {_REMEDY}", UNREACHABLE)
-    if any(_NOT_ALLOWED.search(cause) for cause in causes):
-        message = "HDFS refuses the access; ask its owner for the permission, or set FLO_ROOT."
-        return Failure(message, USAGE)
+    if known := recognise(error, "HDFS refuses this"):
+        return Failure(str(known), known.exit_code)
     if "JAVA_GATEWAY_EXITED" in str(error):
         message = "Java did not start; install Java 17 or 21 and let JAVA_HOME point at it."
         return Failure(message, USAGE)

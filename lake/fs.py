@@ -11,29 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
-from pyspark.errors import AnalysisException, PySparkException
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
 
-from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
-
-# Java exception (simple name) → our error and what to do about it. Searched along the causes.
-_ERRORS: dict[str, tuple[type[FloError], str]] = {
-    "FileNotFoundException": (NotFoundError, "It does not exist; check the path."),
-    "AccessControlException": (AccessError, "Ask its owner for the permission."),
-    "SafeModeException": (TransientError, "The NameNode is in safe mode; wait until it leaves it."),
-    "NSQuotaExceededException": (TransientError, "Raise the name quota or clean up."),
-    "DSQuotaExceededException": (TransientError, "Raise the space quota or clean up."),
-    "ConnectException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
-    "SocketTimeoutException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
-    "NoRouteToHostException": (ServiceError, "Check the address in the Hadoop configuration."),
-    "UnknownHostException": (ServiceError, "Check the address in the Hadoop configuration."),
-    "StandbyException": (ServiceError, "The NameNode is in standby; wait for the fail-over."),
-    "RetriableException": (ServiceError, "The NameNode is starting; try again."),
-    "EOFException": (ServiceError, "The connection to HDFS broke; try again."),
-    "RemoteException": (TransientError, "HDFS refused; see its log."),
-    "BlockMissingException": (TransientError, "A DataNode is down; start it again."),
-    "IOException": (TransientError, "See the HDFS log."),
-}
+from lake.causes import translate
+from lake.errors import NotFoundError, TransientError
 
 
 @dataclass(frozen=True)
@@ -68,39 +49,6 @@ def from_millis(millis: int) -> datetime:
     """Turn milliseconds since 1970 into a moment with the zone UTC, exactly."""
     seconds, rest = divmod(millis, 1000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
-
-
-def transient(error: BaseException) -> bool:
-    """Tell whether trying again may help, for an error of ours, of Spark or of the JVM.
-
-    An error of ours says so itself; one of this machine (a full disk) may pass. A plan that Spark
-    cannot analyse stays wrong. Anything else is worth another try: no input of a user's reaches
-    Spark unchecked, so what it raises is trouble around it, not a mistake.
-    """
-    if isinstance(error, FloError):
-        return isinstance(error, TransientError)
-    if isinstance(error, AnalysisException):
-        return False
-    return isinstance(error, (Py4JJavaError, PySparkException, OSError))
-
-
-def translate(error: Py4JError, what: str) -> FloError:
-    """Turn a Java exception into an error of ours: what could not be done, why, and the remedy."""
-    names: list[str] = []
-    cause = getattr(error, "java_exception", None) if isinstance(error, Py4JJavaError) else None
-    if cause is None:
-        return ServiceError(f"{what}: the Java process of this program has ended.")
-    while cause is not None and len(names) < 12:
-        text = str(cause.getClass().getName())
-        if text.endswith("RemoteException"):
-            # The server's exception class is a field of it, not a cause.
-            names.append(str(cause.getClassName()).rsplit(".", 1)[-1].rsplit("$", 1)[-1])
-        names.append(text.rsplit(".", 1)[-1].rsplit("$", 1)[-1])
-        cause = cause.getCause()
-    for known, (kind, remedy) in _ERRORS.items():
-        if known in names:
-            return kind(f"{what}: {known}. {remedy}")
-    return TransientError(f"{what}: {names[0]}.")
 
 
 class FileSystem:
@@ -214,18 +162,18 @@ class FileSystem:
         """Write a small UTF-8 file; without ``overwrite``, return False where one exists."""
         if not overwrite and self.exists(path):
             return False
-        try:
-            with self._calling(f"Cannot write {path}"):
+        with self._calling(f"Cannot write {path}"):
+            try:
                 stream = self._fs(path).create(self._path(path), overwrite)
-                try:
-                    stream.write(bytearray(text.encode()))
-                finally:
-                    stream.close()
-        except TransientError:
-            # Two writers met between the look and the create: the other one won.
-            if not overwrite and self.exists(path):
-                return False
-            raise
+            except Py4JJavaError:
+                # Two writers met between the look and the create: the other one won.
+                if not overwrite and self.exists(path):
+                    return False
+                raise
+            try:
+                stream.write(bytearray(text.encode()))
+            finally:
+                stream.close()
         return True
 
     def touch(self, path: str) -> None:

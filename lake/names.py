@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from lake.settings import Settings
-from lake.tables import DATABASE, TABLES, declare_names
+from lake.tables import DATABASE, ON_DEMAND, TABLES, declare_names
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ def _copy_names(spark: SparkSession) -> list[str]:
     if not theirs.databaseExists(DATABASE):
         theirs.createDatabase(ours.getDatabase(DATABASE), True)
     new = []
-    for name in TABLES:
+    for name in (*TABLES, *ON_DEMAND):
         if not ours.tableExists(DATABASE, name):
             continue
         table = ours.getTable(DATABASE, name)

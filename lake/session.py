@@ -104,6 +104,8 @@ def build_session(
         builder = builder.master("local[*]" if settings.master == "yarn" else settings.master)
     # Our own jobs go by path: they must not depend on a metastore being there.
     builder = builder.config("spark.sql.catalogImplementation", "in-memory")
+    if settings.fs:  # paths without an address are meant to be there, too
+        builder = builder.config("spark.hadoop.fs.defaultFS", settings.fs)
     for key, value in settings.spark.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -127,4 +129,7 @@ def open_file_system(settings: Settings) -> FileSystem:
     os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     gateway = launch_gateway()  # type: ignore[no-untyped-call]
     jvm = gateway.jvm
-    return FileSystem(jvm, jvm.org.apache.hadoop.conf.Configuration())
+    conf = jvm.org.apache.hadoop.conf.Configuration()
+    if settings.fs:
+        conf.set("fs.defaultFS", settings.fs)
+    return FileSystem(jvm, conf)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql.streaming.query import StreamingQuery
+
+from lake.errors import LockedError
 
 log = structlog.get_logger()
 
@@ -39,9 +42,31 @@ class RunningQuery:
                 return True
             raise self._failures[0] from None
 
+    @property
+    def idle(self) -> bool:
+        """Whether it runs, and waits for files."""
+        return self._query.isActive and not self._query.status["isTriggerActive"]
+
     def finish(self) -> None:
         """Let the batch in hand finish, its commit included; then end the query."""
         log.info("stopping", why="asked to; finishing the batch in hand")
+        self._end()
+
+    def __enter__(self) -> RunningQuery:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """See that nothing of it runs on, whatever its batch in hand comes to.
+
+        The next start recovers what a batch has left, so no batch may be in hand then. Where the
+        tables are another stream's by now there is no next start: the program ends at once.
+        """
+        if isinstance(error, LockedError):
+            return
+        with suppress(Exception):
+            self._end()
+
+    def _end(self) -> None:
         while self._query.isActive and self._query.status["isTriggerActive"]:
             if self.wait(0.1):
                 return

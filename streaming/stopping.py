@@ -59,7 +59,8 @@ class StopRequest:
         """Ask for the end; asked again, end at once. Nothing is lost: a batch can be repeated."""
         now = time.monotonic()
         if self._event.is_set() and self._first and now - self._first > _SAME_REQUEST_SECONDS:
-            os.kill(os.getppid(), signal.SIGKILL)
+            if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit's JVM started this process
+                os.kill(os.getppid(), signal.SIGKILL)
             os._exit(130 if self.interrupted else 143)
         self._first = self._first or now
         self.interrupted = self.interrupted or interrupt

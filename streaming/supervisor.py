@@ -14,11 +14,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.lock import StreamLock
 from checkpoints.rebuilding import open_checkpoint
+from lake.causes import recognise, transient
 from lake.contract import Contract
 from lake.errors import FloError, ServiceError
 from lake.failpoint import failpoint
-from lake.fs import FileInfo, FileSystem, transient
+from lake.fs import FileInfo, FileSystem
 from lake.settings import Settings
+from streaming.patience import Patience
 from streaming.processor import Processor
 from streaming.query import RunningQuery, Stopping
 from streaming.source import is_drop_name, landed_files
@@ -28,6 +30,9 @@ from streaming.sweep import find_deferred, sweep
 log = structlog.get_logger()
 
 AfterBatch = Callable[[SparkSession], None]
+
+_QUIET_SECONDS = 60
+"""A query that has waited for files for so long is well, though it has had no batch."""
 
 
 class Supervisor:
@@ -52,6 +57,9 @@ class Supervisor:
         self._lock = StreamLock(self._files, settings)
         self._stop = StopRequest(self._files, settings)
         self._seen: set[str] = set()
+        self._patience = Patience(settings.retry_seconds)
+        self._locked = False
+        self._taken = False
 
     @property
     def stop(self) -> StopRequest:
@@ -68,40 +76,59 @@ class Supervisor:
             LockedError: another stream is running.
             ServiceError: transient trouble lasted longer than ``retry_seconds``.
         """
-        self._lock.acquire(self._spark.sparkContext.applicationId)
-        # A marker that is there already was meant for an earlier stream.
-        self._stop.clear_marker()
         try:
             self._run_with_retries(self._stop)
         finally:
-            self._lock.release()
-        self._stop.clear_marker()
+            self._leave()
         log.info("stopped")
         return 130 if self._stop.interrupted else 0
 
     def _run_with_retries(self, stop: StopRequest) -> None:
         """Start the query anew after transient trouble, with growing pauses."""
-        trouble_since: float | None = None
-        pause = 1.0
-        while True:
-            started = time.monotonic()
+        while not stop:
             try:
+                self._take_lock()
                 self._run_query(stop)
                 return
             except (FloError, PySparkException, Py4JError, OSError) as error:
-                if not transient(error):
-                    raise
-                if trouble_since is None or time.monotonic() - started > 60:
-                    trouble_since, pause = started, 1.0
-                left = trouble_since + self._settings.retry_seconds - time.monotonic()
-                if left <= 0 or stop:
-                    raise ServiceError(
-                        f"The stream gave up after {self._settings.retry_seconds:.0f} s of trouble "
-                        f"({_sentence(error)}). Nothing is lost: start it again when it is over."
-                    ) from None
-                log.warning("retrying", seconds=pause, why=_sentence(error))
-                _wait(min(pause, left), stop)
-                pause = min(pause * 2, 30.0)
+                trouble = recognise(error, "The stream cannot work") or error
+                if not transient(trouble):
+                    raise trouble from None
+                self._bear(trouble, stop)
+
+    def _bear(self, trouble: BaseException, stop: StopRequest) -> None:
+        """Pause after transient trouble, unless it has lasted too long, or the end is asked for."""
+        if stop:
+            log.warning("ending in trouble", why=_sentence(trouble), next="a start goes on")
+            return
+        pause = self._patience.pause()
+        if pause is None:
+            raise ServiceError(
+                f"The stream gave up after {self._patience.seconds:.0f} s of trouble "
+                f"({_sentence(trouble)}). Nothing is lost: start it again when it is over."
+            ) from None
+        log.warning("retrying", seconds=pause, why=_sentence(trouble))
+        _wait(pause, stop)
+
+    def _take_lock(self) -> None:
+        """Take the lock, or see after trouble that nobody has taken it over meanwhile."""
+        if self._locked:
+            self._lock.refresh()
+            return
+        self._lock.acquire(self._spark.sparkContext.applicationId)
+        self._locked = True
+        # A marker that is there already was meant for an earlier stream.
+        self._stop.clear_marker()
+
+    def _leave(self) -> None:
+        """Give the lock back; in trouble it stays, and is a dead holder's as soon as this ends."""
+        if not self._locked:
+            return
+        try:
+            self._stop.clear_marker()
+            self._lock.release()
+        except FloError as error:
+            log.warning("lock not given back", why=str(error), next="a start takes it over")
 
     def _run_query(self, stop: StopRequest) -> None:
         with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
@@ -119,28 +146,44 @@ class Supervisor:
                 self._watch(processor, stop)
 
     def _watch(self, processor: Processor, stop: StopRequest) -> None:
-        query = self._start(processor)
-        swept = 0.0
-        while not stop.poll():
-            if query.wait(self._settings.poll_seconds):
-                return
-            self._lock.refresh()
-            if time.monotonic() - swept > self._settings.sweep_seconds:
-                sweep(self._spark, processor, self._seen)
-                swept = time.monotonic()
-        query.finish()
+        swept, quiet = 0.0, time.monotonic() + _QUIET_SECONDS
+        with self._start(processor) as query:
+            while not stop.poll():
+                if query.wait(self._settings.poll_seconds):
+                    return
+                self._lock.refresh()
+                due = time.monotonic() - swept > self._settings.sweep_seconds
+                if due and self._sweep_between_batches(processor):
+                    swept = time.monotonic()
+                if query.idle and (self._taken or time.monotonic() > quiet):
+                    self._patience.got_on()
+            query.finish()
+
+    def _sweep_between_batches(self, processor: Processor) -> bool:
+        """Sweep, unless a batch is in hand, and tell whether it was done.
+
+        A long batch must not be waited for: this thread shows that the stream is alive, and looks
+        for the request to stop.
+        """
+        if not processor.mutex.acquire(timeout=self._settings.poll_seconds):
+            return False
+        try:
+            sweep(self._spark, processor, self._seen)
+        finally:
+            processor.mutex.release()
+        return True
 
     def _drain(self, processor: Processor, stop: StopRequest) -> None:
         """Take in every whole file that is there now; what comes later is for the next time."""
         present = self._whole_files()
         while not stop.poll():
             sweep(self._spark, processor, self._seen)
-            query = self._start(processor)
-            while not query.wait(self._settings.poll_seconds):
-                self._lock.refresh()
-                if stop.poll():
-                    query.finish()
-                    return
+            with self._start(processor) as query:
+                while not query.wait(self._settings.poll_seconds):
+                    self._lock.refresh()
+                    if stop.poll():
+                        query.finish()
+                        return
             sweep(self._spark, processor, self._seen)
             left = {(info.size, info.modified_ms) for info in self._whole_files()}
             if not left & {(info.size, info.modified_ms) for info in present}:
@@ -158,6 +201,7 @@ class Supervisor:
 
     def _start(self, processor: Processor) -> RunningQuery:
         failures: list[BaseException] = []
+        self._taken = False
 
         def take(frame: DataFrame, batch_id: int) -> None:
             try:
@@ -179,6 +223,8 @@ class Supervisor:
     def _take(self, processor: Processor, spark: SparkSession, batch_id: int) -> None:
         if self._stop:
             raise Stopping
+        if self._taken:  # and committed, as there is a next one
+            self._patience.got_on()
         failpoint("after_offsets")
         # The source's own list says which files it planned: reading them through Spark would
         # lose one that has vanished since, without a word.
@@ -188,6 +234,7 @@ class Supervisor:
         if self._after_batch is not None:
             self._after_batch(spark)
         failpoint("before_commit")
+        self._taken = True
 
 
 def _sentence(error: BaseException) -> str:

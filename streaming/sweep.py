@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.spark_checkpoint import SeenFile
+from lake.errors import AccessError
 from lake.fs import FileInfo, from_millis
 from streaming.archive import archive_path
 from streaming.processor import Processor
@@ -128,9 +129,12 @@ def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:
 
 
 def _is_filling(processor: Processor, folder: FileInfo) -> bool:
-    """Tell whether somebody is still copying files into a directory."""
-    return any(
-        any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
-        or processor.files.is_being_written(info.path)
-        for info in processor.files.walk(folder.path)
-    )
+    """Tell whether somebody is still copying files into a directory, as far as can be seen."""
+    try:
+        return any(
+            any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
+            or processor.files.is_being_written(info.path)
+            for info in processor.files.walk(folder.path)
+        )
+    except AccessError:
+        return False

@@ -18,6 +18,7 @@ from lake.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from tests.faults.world import World
     from tests.lakes import DropLake
 
 REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -77,6 +78,28 @@ def new_lake(spark: SparkSession) -> Callable[[], DropLake]:
 def lake(new_lake: Callable[[], DropLake]) -> DropLake:
     """Make an empty lake for one test."""
     return new_lake()
+
+
+@pytest.fixture(scope="session")
+def worlds(
+    spark: SparkSession,
+    new_lake: Callable[[], DropLake],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """Start an HDFS that tests may harm."""
+    from tests.faults.world import World
+
+    world = World(spark, tmp_path_factory.mktemp("world") / "var", new_lake())
+    yield world
+    world.sandbox.wipe()
+
+
+@pytest.fixture
+def world(worlds: World) -> Iterator[World]:
+    """Have an HDFS that may be harmed; for the time of a test it is the one of this process."""
+    worlds.up()
+    with worlds.at_hand():
+        yield worlds
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint
-from lake.fs import transient
+from lake.causes import transient
 from tests.checkpoints.local_files import LocalFiles, make_checkpoint, tear
 
 

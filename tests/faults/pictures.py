@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from batch.kpis_job import KPI_TABLES, compute_kpis
+from batch.kpi_tables import KPI_TABLES
+from batch.kpis_job import compute_kpis
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 from tests.lakes import DropLake
 

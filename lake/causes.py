@@ -1,0 +1,145 @@
+"""What is wrong with HDFS or a disk, found among the causes of an error from the JVM."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
+
+from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
+
+_Known = dict[str, tuple[type[FloError], str]]
+
+# Java exception (simple name) → our error and what to do about it. Searched along the causes.
+_KNOWN: _Known = {
+    "AccessControlException": (AccessError, "Ask its owner for the permission."),
+    "SafeModeException": (TransientError, "The NameNode is in safe mode; wait until it leaves it."),
+    "NSQuotaExceededException": (TransientError, "Raise the name quota or clean up."),
+    "DSQuotaExceededException": (TransientError, "Raise the space quota or clean up."),
+    "ConnectException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
+    "SocketTimeoutException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
+    "NoRouteToHostException": (ServiceError, "Check the address in the Hadoop configuration."),
+    "UnknownHostException": (ServiceError, "Check the address in the Hadoop configuration."),
+    "StandbyException": (ServiceError, "The NameNode is in standby; wait for the fail-over."),
+    "RetriableException": (ServiceError, "The NameNode is starting; try again."),
+    "BlockMissingException": (TransientError, "A DataNode is down; start it again."),
+    "EOFException": (ServiceError, "The connection to HDFS broke; try again."),
+}
+# Only where a file was asked for by name: what else Spark misses may be there at the next try.
+_ABSENT: _Known = {"FileNotFoundException": (NotFoundError, "It does not exist; check the path.")}
+_OTHER: _Known = {
+    "RemoteException": (TransientError, "HDFS refused; see its log."),
+    "IOException": (TransientError, "See the HDFS log."),
+}
+# What has no exception of its own, by its words, whatever the exception.
+_WORDS: dict[re.Pattern[str], tuple[str, str]] = {
+    re.compile("No space left on device|Disk quota exceeded"): (
+        "no space left on a disk of this machine",
+        "Free some, or choose another place with TMPDIR or spark.local.dir.",
+    ),
+    re.compile("could only be written to 0 of the|All datanodes .* are bad"): (
+        "no DataNode takes a block",
+        "Is one up, and has its disk room?",
+    ),
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = re.compile(r'user=(?P<user>[^,]+), access=(?P<access>\w+), inode="(?P<path>[^"]+)"')
+_NAMED = re.compile(r"[\w.$]+Exception\b")
+_QUOTA = re.compile(r"quota(?: \(directories and files\))? of (?:directory )?(?P<path>/\S*) is exc")
+
+
+def recognise(error: BaseException, what: str) -> FloError | None:
+    """Find known trouble of HDFS or a disk among the causes of an error from the JVM.
+
+    Args:
+        error: of Py4J or PySpark, or of this machine for a full disk; of any other there is
+            nothing to find.
+        what: begins the sentence: what could not be done.
+
+    Returns:
+        An error of ours, its message with the path where HDFS tells it; None for anything else.
+    """
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _find([("OSError", os.strerror(errno.ENOSPC))], what, {})
+    return _find(list(_causes(error)), what, _KNOWN)
+
+
+def translate(error: Py4JError, what: str) -> FloError:
+    """Turn a Java exception into an error of ours: what could not be done, why, and the remedy."""
+    causes = list(_causes(error))
+    if not causes:
+        return ServiceError(f"{what}: the Java process of this program has ended.")
+    known = _find(causes, what, _ABSENT | _KNOWN | _OTHER)
+    return known or TransientError(f"{what}: {causes[0][0]}.")
+
+
+def translate_text(said: str, what: str) -> FloError | None:
+    """Find known trouble in the words of a client of HDFS that is no Java program.
+
+    Args:
+        said: its words; the server's exceptions are named in them.
+        what: begins the sentence: what could not be done.
+    """
+    return _find([(_simple(name), said) for name in _NAMED.findall(said)], what, _ABSENT | _KNOWN)
+
+
+def transient(error: BaseException) -> bool:
+    """Tell whether trying again may help, for an error of ours, of Spark or of the JVM.
+
+    An error of ours says so itself (see :func:`recognise`); one of this machine (a full disk) may
+    pass. A plan that Spark cannot analyse stays wrong. Anything else is worth another try: no
+    input of a user's reaches Spark unchecked, so what it raises is trouble around it, not a
+    mistake.
+    """
+    if isinstance(error, FloError):
+        return isinstance(error, TransientError)
+    if isinstance(error, AnalysisException):
+        return False
+    return isinstance(error, (Py4JJavaError, PySparkException, OSError))
+
+
+def _find(causes: list[tuple[str, str]], what: str, known: _Known) -> FloError | None:
+    said = "\n".join(text for _, text in causes)
+    for words, (why, remedy) in _WORDS.items():
+        if words.search(said):
+            return TransientError(f"{what}: {why}. {remedy}")
+    for name, (kind, remedy) in known.items():
+        told = next((text for found, text in causes if found == name), None)
+        if told is not None:
+            return kind(f"{what}: {name}{_where(told)}. {remedy}")
+    return None
+
+
+def _where(text: str) -> str:
+    """Tell the path, and the user, that HDFS names; nothing else of its words is passed on."""
+    if denied := _DENIED.search(text):
+        return f" at {denied['path']} (user {denied['user']}, {denied['access']})"
+    if quota := _QUOTA.search(text):
+        return f" at {quota['path']}"
+    return ""
+
+
+def _causes(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Walk the Java exceptions below a Python one, outermost first: simple name and text."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    try:
+        for _ in range(20):
+            if java is None:
+                return
+            name, text = str(java.getClass().getName()), str(java.toString())
+            if name.endswith("RemoteException"):
+                # The server's exception class is a field of it, not a cause.
+                yield _simple(str(java.getClassName())), text
+            yield _simple(name), text
+            java = java.getCause()
+    except Py4JError:  # the JVM has gone: then what was found so far has to do
+        return
+
+
+def _simple(name: str) -> str:
+    return name.rsplit(".", 1)[-1].rsplit("$", 1)[-1]

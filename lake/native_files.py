@@ -1,0 +1,240 @@
+"""Files in HDFS, to be read without a JVM: the same answers as :mod:`lake.fs`, a second sooner."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, cast
+from xml.etree import ElementTree
+
+from lake.causes import translate_text
+from lake.errors import FloError, NotFoundError, ServiceError
+from lake.fs import FileInfo
+from lake.reading import UnreadableError
+from lake.session import default_fs, prepare_environment, require_service
+from lake.settings import Settings
+
+T = TypeVar("T")
+
+_ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/]*)")
+_BROKEN = re.compile("refused|reset|timed out|unreachable|broken pipe|end of file", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CONNECT_SECONDS = 5
+# How long each try of a call may take. Opening a table has been seen to stall for ever, about once
+# in a hundred starts beside a busy stream (delta-rs 1.6.6); a call that only reads can be repeated.
+_PATIENCE = (8.0, 60.0)
+
+
+class NativeFiles:
+    """The file system of these settings, by ``hdfs-native``; it reads and never writes."""
+
+    def __init__(self, client: Any) -> None:
+        """Bind to a client of ``hdfs_native``."""
+        self._client = client
+
+    @classmethod
+    def open(cls, settings: Settings) -> NativeFiles:
+        """Open the file system of these settings.
+
+        Raises:
+            ServiceError: no NameNode answers.
+            UnreadableError: this is not for the native client: another file system than HDFS,
+                Kerberos without its library, or a package that is not there.
+        """
+        prepare_environment(settings)
+        require_service(settings)
+        uri = native_uri(settings)
+        properties = _hadoop_properties(settings)
+        _require_namenode(uri, properties)
+        if properties.get("hadoop.security.authentication", "simple") != "simple" and (
+            ctypes.util.find_library("gssapi_krb5") is None
+        ):
+            raise UnreadableError("the library libgssapi_krb5, for Kerberos, is not installed.")
+        # It would write a line for each NameNode in standby; what matters it raises.
+        os.environ.setdefault("RUST_LOG", "off")
+        try:
+            from hdfs_native import Client
+        except ImportError:
+            raise UnreadableError("the package hdfs-native is not installed.") from None
+        with reading(f"Cannot open {uri}"):
+            return cls(Client(uri, config_dir=str(settings.resolved_hadoop_conf_dir or "")))
+
+    def status(self, path: str) -> FileInfo | None:
+        """Describe a path, or return None where there is nothing."""
+        try:
+            with reading(f"Cannot look at {path}"):
+                return _info(bounded(lambda: self._client.get_file_info(_plain(path))))
+        except NotFoundError:
+            return None
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is something at a path."""
+        return self.status(path) is not None
+
+    def list(self, path: str) -> list[FileInfo]:
+        """Describe what a directory holds, by name; empty where there is no directory."""
+        try:
+            with reading(f"Cannot list {path}"):
+                found = bounded(lambda: list(self._client.list_status(_plain(path))))
+        except NotFoundError:
+            return []
+        return sorted(map(_info, found), key=lambda info: info.path)
+
+    def walk(self, path: str) -> Iterator[FileInfo]:
+        """Describe every file below a directory."""
+        for info in self.list(path):
+            if info.is_dir:
+                yield from self.walk(info.path)
+            else:
+                yield info
+
+    def read_text(self, path: str) -> str | None:
+        """Read a UTF-8 file whole, or return None where there is none."""
+        try:
+            with reading(f"Cannot read {path}"):
+                content = bounded(lambda: self._client.read(_plain(path)).read())
+                return bytes(content).decode("utf-8", "replace")
+        except NotFoundError:
+            return None
+
+
+def native_uri(settings: Settings) -> str:
+    """The file system's address, such as ``hdfs://nameservice1``.
+
+    Raises:
+        UnreadableError: it is no HDFS.
+    """
+    uri = settings.fs or default_fs(settings)
+    address = _ADDRESS.match(uri)
+    if address is None or address["scheme"] != "hdfs":
+        raise UnreadableError(f"{uri or 'the local file system'} is no HDFS.")
+    return address.group()
+
+
+def bounded(call: Callable[[], T], patience: Sequence[float] = _PATIENCE) -> T:
+    """Make a call of a native reader that ends, one way or the other.
+
+    Args:
+        call: only reads; it is made once more where it does not end.
+        patience: seconds for each try. What hangs is left to itself, in a thread that does not
+            keep the program from ending.
+
+    Raises:
+        UnreadableError: no try came to an end.
+    """
+    for seconds in patience:
+        answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+        Thread(target=_answer, args=(call, answers), daemon=True).start()
+        try:
+            found, trouble = answers.get(timeout=seconds)
+        except Empty:
+            continue
+        if trouble is not None:
+            raise trouble
+        return cast(T, found)
+    raise UnreadableError(f"the reader without it gave no answer within {sum(patience):.0f} s.")
+
+
+def _answer(
+    call: Callable[[], T], answers: SimpleQueue[tuple[T | None, BaseException | None]]
+) -> None:
+    try:
+        answers.put((call(), None))
+    except BaseException as trouble:
+        answers.put((None, trouble))
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn what the native readers raise into errors of ours.
+
+    Args:
+        what: begins the sentence: what could not be done.
+
+    Raises:
+        FloError: the trouble that HDFS names, as :mod:`lake.causes` knows it.
+        UnreadableError: anything else; whoever asked may try it with Java.
+    """
+    try:
+        yield
+    except FloError:
+        raise
+    except FileNotFoundError:
+        raise NotFoundError(f"{what}: it does not exist; check the path.") from None
+    except Exception as error:  # each package has its own: errors of the OS, of Rust, of Delta
+        raise _translate(error, what) from None
+
+
+def _translate(error: Exception, what: str) -> FloError:
+    # Rust's words may be coloured, broken over lines with arrows, and have their quotes escaped.
+    said = _COLOUR.sub("", str(error)).replace("\\n", "\n").replace('\\"', '"')
+    if known := translate_text(said, what):
+        return known
+    if isinstance(error, OSError) and _BROKEN.search(said):
+        return ServiceError(f"{what}: the connection failed. Is HDFS up? Try `flo sandbox status`.")
+    reason = said.strip().splitlines()[0][:200] if said.strip() else type(error).__name__
+    return UnreadableError(f"{what} without it ({reason.rstrip('.')}).")
+
+
+def _info(status: Any) -> FileInfo:
+    return FileInfo(
+        path=str(status.path),
+        size=int(status.length),
+        modified_ms=int(status.modification_time),
+        is_dir=bool(status.isdir),
+        owner=str(status.owner),
+        mode=int(status.permission),
+    )
+
+
+def _plain(path: str) -> str:
+    return _ADDRESS.sub("", path, count=1) or "/"
+
+
+def _hadoop_properties(settings: Settings) -> dict[str, str]:
+    """Read what the Hadoop configuration says of the file system."""
+    found: dict[str, str] = {}
+    conf = settings.resolved_hadoop_conf_dir
+    for name in ("core-site.xml", "hdfs-site.xml"):
+        file = conf / name if conf else None
+        if file is not None and file.is_file():
+            for entry in ElementTree.parse(file).iter("property"):  # noqa: S314 - our own
+                found[(entry.findtext("name") or "").strip()] = (
+                    entry.findtext("value") or ""
+                ).strip()
+    return found
+
+
+def _require_namenode(uri: str, properties: Mapping[str, str]) -> None:
+    """Fail at once where no NameNode of a nameservice answers; the client tries for minutes.
+
+    Raises:
+        ServiceError: none does.
+    """
+    service = uri.partition("://")[2]
+    names = properties.get(f"dfs.ha.namenodes.{service}", "")
+    places = [
+        properties.get(f"dfs.namenode.rpc-address.{service}.{name.strip()}", "")
+        for name in names.split(",")
+        if name.strip()
+    ]
+    if places and not any(map(_answers, places)):
+        raise ServiceError(
+            f"No NameNode of {service} answers ({', '.join(places)}); "
+            "start one, or check HADOOP_CONF_DIR."
+        )
+
+
+def _answers(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""The Delta tables, to be read without a JVM, by ``delta-rs``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from lake.errors import NotFoundError
+from lake.native_files import bounded, native_uri, reading
+from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
+from lake.settings import CONF, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ZONE = "spark.sql.session.timeZone"
+
+
+class NativeTables:
+    """The tables of these settings; each question reads the newest version."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Name the tables; nothing is read yet. The environment names the Hadoop configuration."""
+        self._settings = settings
+        self._uri = native_uri(settings)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of Spark's sessions here, by the settings and by Spark's own file."""
+        named = self._settings.spark.get(_ZONE) or _spark_default(_ZONE)
+        return ZoneInfo(named or "UTC")
+
+    def ask(self, question: Question) -> pa.Table:
+        """Read rows.
+
+        Raises:
+            NotFoundError: there is no such table.
+            UnreadableError: it has a feature that delta-rs does not know.
+        """
+        with reading(f"Cannot read the table {question.table}"):
+            found = bounded(lambda: self._ask(question))
+        if found is None:
+            raise NotFoundError(
+                f"There is no table {question.table} under {self._settings.tables}; "
+                "run `flo init` first."
+            )
+        return found
+
+    def state(self, name: str) -> TableState | None:
+        """Look at a table's log; None where there is no such table."""
+        with reading(f"Cannot read the log of the table {name}"):
+            return bounded(lambda: self._state(name))
+
+    def _ask(self, question: Question) -> pa.Table | None:
+        import pyarrow as pa
+
+        table = self._open(question.table)
+        if table is None:
+            return None
+        from deltalake import QueryBuilder
+
+        engine = QueryBuilder().register("asked", table)
+        answer = engine.execute(question.to_sql("asked", '"'))
+        # Not `pa.table`, which imports pandas: that takes longer than the question.
+        return pa.RecordBatchReader.from_stream(answer).read_all()
+
+    def _state(self, name: str) -> TableState | None:
+        import pyarrow as pa
+
+        table = self._open(name)
+        if table is None:
+            return None
+        actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True))
+        sizes = actions.read_all().column("size_bytes").to_pylist()
+        commits = _commits(table, 1)
+        if not changes_rows(commits[0][2]):
+            commits = _commits(table, NEWEST_COMMITS)
+        return TableState.of(len(sizes), sum(sizes), commits)
+
+    def _open(self, name: str) -> Any:
+        try:
+            from deltalake import DeltaTable
+            from deltalake.exceptions import TableNotFoundError
+        except ImportError:
+            raise UnreadableError("the package deltalake is not installed.") from None
+        path = self._settings.path("tables", name)
+        uri = path if self._settings.fs else f"{self._uri}{path}"
+        try:
+            return DeltaTable(uri)
+        except (TableNotFoundError, FileNotFoundError):
+            return None
+
+
+def _commits(table: Any, limit: int) -> list[tuple[int, int, str]]:
+    return [
+        (int(each["version"]), int(each["timestamp"]), str(each["operation"]))
+        for each in table.history(limit)
+    ]
+
+
+def _spark_default(name: str) -> str:
+    """Read a setting from Spark's own defaults; empty where there is none."""
+    file = Path(os.environ.get("SPARK_CONF_DIR") or CONF) / "spark-defaults.conf"
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except OSError:
+        return ""
+    pairs = (line.split(None, 1) for line in lines if line.startswith("spark."))
+    return next((pair[1].strip() for pair in pairs if pair[0] == name and len(pair) == 2), "")

@@ -1,0 +1,64 @@
+"""A stream in a thread of the tests' own process, on the tests' own Spark session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streaming.supervisor import Supervisor
+from tests.lakes import DropLake
+
+IDLE_SECONDS = 10
+"""Within which a stream with no batch in hand ends, as docs/runbook.md states."""
+
+
+class Running:
+    """A stream in a thread of this process."""
+
+    def __init__(self, lake: DropLake, **settings: object) -> None:
+        own = lake.settings.model_copy(update=settings)
+        self.supervisor = Supervisor(lake.spark, own, lake.contract)
+        self.code: int | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask for the end, as SIGTERM does."""
+        self.supervisor.stop.request(interrupt=False)
+
+    def _run(self) -> None:
+        try:
+            self.code = self.supervisor.run()
+        except BaseException as error:
+            self.error = error
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end."""
+        self._thread.join(seconds)
+
+    def end(self, seconds: float = 60) -> int | None:
+        """Wait for the end and return the exit code, or raise what the stream failed of."""
+        self.join(seconds)
+        assert not self.alive, "the stream did not end"
+        if self.error:
+            raise self.error
+        return self.code
+
+
+@contextmanager
+def running(lake: DropLake, **settings: object) -> Iterator[Running]:
+    """Run a stream; whatever happens, it has ended afterwards."""
+    stream = Running(lake, **settings)
+    try:
+        yield stream
+    finally:
+        if stream.alive:
+            stream.stop()
+            stream.join(60)

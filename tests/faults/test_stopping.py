@@ -1,0 +1,178 @@
+"""Asked to end, the stream finishes the batch in hand; asked twice, it ends at once, and safely."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import structlog.testing
+
+import streaming.processor
+from checkpoints.lock import StreamLock
+from lake.errors import LockedError, ServiceError
+from lake.settings import Settings
+from lake.tables import SNAPSHOTS
+from streaming.stopping import StopRequest, stop_marker
+from streaming.supervisor import Supervisor
+from tests.faults.drops import make_drops
+from tests.faults.running import IDLE_SECONDS, running
+from tests.faults.world import assert_as_if_nothing_had_been, put
+from tests.lakes import DropLake, csv, row
+from tests.processes import Stream, wait_for
+
+pytestmark = pytest.mark.integration
+
+
+@contextmanager
+def held_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold the batch in hand at a step until the block ends; the event tells that it is there."""
+    there, on = threading.Event(), threading.Event()
+
+    def hold(name: str) -> None:
+        if name == step:
+            there.set()
+            assert on.wait(60)
+
+    with patch.context() as patched:
+        patched.setattr(streaming.processor, "failpoint", hold)
+        try:
+            yield there
+        finally:
+            on.set()
+
+
+@pytest.mark.parametrize("way", ["signal", "marker"])
+def test_a_batch_in_hand_is_finished_and_none_is_begun(
+    way: str, lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM and `flo stop` in mid-batch: that batch is whole, the next file waits in landing."""
+    lake.put("first.csv", csv(row("c1")))
+    with running(lake) as stream:
+        with held_at("after_snapshots", monkeypatch) as there:
+            assert there.wait(60)
+            lake.put("second.csv", csv(row("c2")))
+            if way == "signal":
+                stream.stop()
+            else:
+                lake.files.write_text(stop_marker(lake.settings), "stop\n")
+            wait_for(lambda: bool(stream.supervisor.stop), "the request to be seen", 10)
+        assert stream.end() == 0
+    assert [each["path"].rsplit("/", 1)[-1] for each in lake.ledger()] == ["first.csv"]
+    assert [info.name for info in lake.files.list(lake.settings.landing)] == ["second.csv"]
+    assert not lake.files.exists(stop_marker(lake.settings))
+    assert not lake.files.exists(f"{lake.settings.checkpoints}/lock")
+    assert lake.files.list(lake.settings.path("checkpoints", "stream", "commits"))
+
+
+def test_trouble_beside_a_batch_does_not_start_a_second_one_beside_it(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch fails while a batch is in hand: that batch comes to its end before the next try.
+
+    A start takes back what a batch without an account has written, so it must be no live one.
+    """
+    lake.put("first.csv", csv(row("c1"), row("c2")))
+    failed = threading.Event()
+    poll = StopRequest.poll
+
+    def fail_once(request: StopRequest) -> bool:
+        if there.is_set() and not failed.is_set():
+            failed.set()
+            raise ServiceError("HDFS does not answer.")
+        return poll(request)
+
+    monkeypatch.setattr(StopRequest, "poll", fail_once)
+    with structlog.testing.capture_logs() as logs, running(lake) as stream:
+        with held_at("after_snapshots", monkeypatch) as there:
+            assert failed.wait(60)
+            # Longer than the first pause: a start anew would have come by now.
+            time.sleep(2)
+            assert not [each for each in logs if each["event"] == "retrying"]
+        wait_for(lambda: any(each["event"] == "retrying" for each in logs), "another try", 60)
+        wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing", 60)
+        stream.stop()
+        assert stream.end() == 0
+    assert lake.table(SNAPSHOTS).count() == 2
+    assert [each["rows_inserted"] for each in lake.ledger()] == [2]
+
+
+def test_asked_to_end_in_trouble_it_ends_without_waiting_for_better_times(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two tries nothing is in hand, so the request is met at once: exit code 0."""
+
+    def fail(name: str) -> None:
+        raise ServiceError("HDFS does not answer.")
+
+    lake.put("first.csv", csv(row("c1")))
+    with structlog.testing.capture_logs() as logs:
+        monkeypatch.setattr(streaming.processor, "failpoint", fail)
+        with running(lake, retry_seconds=300) as stream:
+            wait_for(lambda: sum(e["event"] == "retrying" for e in logs) >= 3, "a long pause", 60)
+            asked = time.monotonic()
+            stream.stop()
+            assert stream.end() == 0
+            assert time.monotonic() - asked < IDLE_SECONDS
+    pauses = [each["seconds"] for each in logs if each["event"] == "retrying"]
+    assert pauses[:3] == [1, 2, 4]
+
+
+def test_one_stream_for_a_lake_however_its_root_is_written(lake: DropLake) -> None:
+    """A second stream on the same checkpoint is refused, and the message says who holds it."""
+    conf = lake.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+    other = Settings(fs=conf.get("fs.defaultFS"), root=f"{lake.settings.root}/")
+    with running(lake) as stream:
+        wait_for(lambda: lake.files.exists(f"{lake.settings.checkpoints}/lock"), "the lock", 30)
+        with pytest.raises(LockedError, match=r"Another stream .* on .*, process \d+ \(local-"):
+            Supervisor(lake.spark, other, lake.contract).run()
+        stream.stop()
+        assert stream.end() == 0
+
+
+def test_sigterm_in_mid_batch_and_twice(
+    new_lake: Callable[[], DropLake], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The program itself: once, it ends with 0 and a whole batch; twice, at once, and safely."""
+    lake = new_lake()
+    drops = make_drops(seed=21, count=8, rows=2000)
+    env = {**environment, "FLO_ROOT": lake.settings.root}
+    staging = lake.settings.path("checkpoints", "staging")
+
+    def begun() -> bool:
+        return bool(list(lake.files.walk(staging)))
+
+    put(lake, drops[:4])
+    stream = Stream(tmp_path / "once.log", env=env)
+    try:
+        wait_for(begun, "a batch in hand")
+        asked = time.monotonic()
+        stream.process.send_signal(signal.SIGTERM)
+        assert stream.end() == 0, stream.text()[-2000:]
+    finally:
+        stream.close()
+    assert lake.files.list(lake.settings.landing) == []
+    assert len(lake.ledger()) == 4
+
+    put(lake, drops[4:])
+    stream = Stream(tmp_path / "twice.log", env=env)
+    try:
+        wait_for(begun, "a batch in hand")
+        stream.process.send_signal(signal.SIGTERM)
+        stream.wait_for("event=stopping")
+        time.sleep(0.6)  # two signals within half a second are one request
+        asked = time.monotonic()
+        stream.process.send_signal(signal.SIGTERM)
+        assert stream.end() == -signal.SIGKILL
+        assert time.monotonic() - asked < 2
+    finally:
+        stream.close()
+    lock = StreamLock(lake.files, lake.settings)
+    wait_for(lambda: lock.live_holder() is None, "the end of its Python half", 10)
+    assert len(lake.ledger()) == 4, "the batch was over before the second signal"
+    assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
+    assert_as_if_nothing_had_been(lake, drops, new_lake)
