@@ -10,8 +10,8 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from batch.kpi_tables import KPI_TABLES
 from batch.kpis import NUMBERS, kpis_by
-from batch.kpis_job import KPI_TABLES
 from lake.tables import TABLES
 
 Number = int | float | Decimal | None

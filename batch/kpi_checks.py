@@ -14,10 +14,12 @@ from pyspark.sql import functions as F
 
 from batch.cut import read_at
 from batch.differences import Difference, compare_rows, count_findings
+from batch.kpi_numbers import ValuesError
+from batch.kpi_tables import KPI_TABLES
+from batch.kpi_values import VALUE_KEYS, Values, add_up, count_values, read_values
 from batch.kpis import NUMBERS
-from batch.kpis_job import KPI_TABLES
 from lake.settings import Settings
-from lake.tables import FEATURES, table_version
+from lake.tables import FEATURES, KPI_VALUES, table_version
 
 CHECK = "kpis"
 
@@ -40,6 +42,7 @@ def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
     - A table without rows was never computed, which is no difference.
     - It names one version, and one that there is. A version that upkeep has removed since
       cannot be asked any more, which is no difference either.
+    - The counts that the next run goes on from are compared in the same way.
     """
     shown = {
         name: read_at(spark, settings, name, table_version(spark, settings, name))
@@ -56,10 +59,15 @@ def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
             differences.append(Difference(CHECK, name, "features_version", versions.total()))
         else:
             by_version[version].append(name)
+    values = _read_values(spark, settings)
+    if values is not None:
+        by_version[values.features_version].append(KPI_VALUES)
     for version, names in by_version.items():
         try:
             features = read_at(spark, settings, FEATURES, version)
-            differences += _compare(features, {name: shown[name] for name in names})
+            differences += _compare(features, {n: shown[n] for n in names if n in shown})
+            if values is not None and KPI_VALUES in names:
+                differences += _compare_values(features, values)
         except (PySparkException, Py4JJavaError) as error:
             if not any(sign in str(error) for sign in _NOT_KEPT):
                 raise
@@ -81,12 +89,27 @@ def _count_versions(shown: Mapping[str, DataFrame]) -> dict[str, Counter[int | N
 
 
 def _compare(features: DataFrame, shown: Mapping[str, DataFrame]) -> list[Difference]:
+    if not shown:
+        return []
     findings = []
     for name, frame in shown.items():
         expected = KPI_TABLES[name](features)
         keys = [column for column in expected.columns if column not in NUMBERS]
         findings.append(compare_rows(expected, frame, keys, CHECK, name))
     return count_findings(findings)
+
+
+def _read_values(spark: SparkSession, settings: Settings) -> Values | None:
+    try:
+        return read_values(spark, settings)
+    except ValuesError:
+        return None  # the next run counts all customers
+
+
+def _compare_values(features: DataFrame, values: Values) -> list[Difference]:
+    stored = add_up(values.frame)
+    finding = compare_rows(count_values(features), stored, VALUE_KEYS, CHECK, KPI_VALUES)
+    return count_findings([finding])
 
 
 def _tell_not_kept(names: list[str], version: int) -> str:

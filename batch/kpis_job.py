@@ -19,38 +19,28 @@ if __name__ == "__main__":
         sys.path.insert(0, str(_here.parent))
 
 import argparse
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
+import structlog
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
-from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
-from lake.conflicts import retry_conflicts
+from batch.kpi_numbers import Computed, ValuesError, compute_rows
+from batch.kpi_tables import KPI_TABLES, Shown, find_shown, write_run
+from batch.kpi_values import Values, add_changes, count_anew
+from lake.causes import recognise
+from lake.conflicts import CONFLICTS, retry_conflicts
 from lake.errors import FloError, NotFoundError
 from lake.session import build_session
 from lake.settings import Settings
-from lake.tables import (
-    CHANNEL_KPIS,
-    CHANNEL_PLATFORM_KPIS,
-    FEATURES,
-    KPI_HISTORY,
-    PLATFORM_KPIS,
-    TABLES,
-    table_path,
-    table_version,
-)
+from lake.tables import FEATURES, table_path, table_version
 
-KPI_TABLES: dict[str, Callable[[DataFrame], DataFrame]] = {
-    CHANNEL_KPIS: channel_kpis,
-    PLATFORM_KPIS: platform_kpis,
-    CHANNEL_PLATFORM_KPIS: channel_platform_kpis,
-}
-
-_KEYS = ("order_channel", "platform_type")
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -60,28 +50,26 @@ class KpiRun:
     Attributes:
         features_version: the version of the features that all KPI tables now show.
         computed: the tables that were written; those that showed the version already are not.
+        counted: why all customers were counted; empty where it was enough to read what changed.
     """
 
     features_version: int
     computed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """What a KPI table shows: which features, computed when (microseconds since 1970)."""
-
-    features_version: int
-    computed_at: int
+    counted: str = ""
 
 
 def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False) -> KpiRun:
     """Bring the KPI tables to the newest version of the features.
 
+    - Of the features only what changed is read; see `batch.kpi_values`. Where that is not enough
+      (the first run, a feed that is no longer kept, other features in their place, counts that do
+      not add up), or with `full`, all customers are counted.
     - All tables are computed from one and the same version.
     - Each table shows a run whole or not at all; a run that ended between two tables is
       completed by the next one.
-    - A table that shows the version already is left alone, unless `full`.
-    - The history receives each run's rows exactly once.
+    - A table that shows the version already is left alone, unless `full`. A compaction is a new
+      version, too: the rows are written again under its number.
+    - The history receives each run's rows once, before a table shows them.
 
     Raises:
         NotFoundError: the tables do not exist yet.
@@ -89,7 +77,7 @@ def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False)
 
     Example:
         >>> compute_kpis(spark, settings)
-        KpiRun(features_version=7, computed=('channel_kpis', …))
+        KpiRun(features_version=7, computed=('channel_kpis', …), counted='')
     """
     if not DeltaTable.isDeltaTable(spark, table_path(settings, FEATURES)):
         raise NotFoundError(
@@ -98,118 +86,57 @@ def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False)
     return retry_conflicts(lambda: _run(spark, settings, full), "the KPI tables")
 
 
-def read_kpis(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Read all KPI tables as one, in the columns of the history."""
-    frames = [_as_history(_read(spark, settings, name), name) for name in KPI_TABLES]
-    union = reduce(DataFrame.unionByName, frames)
-    order = {name: position for position, name in enumerate(KPI_TABLES)}
-    places = F.create_map(*(F.lit(each) for pair in order.items() for each in pair))
-    return union.orderBy(places[F.col("kpi_table")], *_KEYS).select(
-        *TABLES[KPI_HISTORY].column_names
-    )
-
-
 def _run(spark: SparkSession, settings: Settings, full: bool) -> KpiRun:
     version = table_version(spark, settings, FEATURES)
-    path = table_path(settings, FEATURES)
-    features = spark.read.format("delta").option("versionAsOf", version).load(path)
-    shown = _shown(spark, settings)
-    # A run that ended too early may have left its rows out of the history.
-    _keep_history(spark, settings, _left_out(spark, settings, shown))
-    due = [
-        name
-        for name in KPI_TABLES
-        if full or name not in shown or shown[name].features_version != version
-    ]
+    shown = find_shown(spark, settings)
+    if not full and not _find_due(shown, version):
+        return KpiRun(version, ())
+    # The longest list of bands serves all tables: each run is of the same customers.
+    apart = max((each.bands for each in shown.values()), key=len, default=())
+    values, computed, why = _compute(spark, settings, version, apart, full)
+    # Another run may have been here, and have gone further already.
+    version = values.features_version
+    due = list(KPI_TABLES) if full else _find_due(shown, version)
     # A run is known by its time: later than those before, even after the clock was put back.
     now = max([time.time_ns() // 1000, *(each.computed_at + 1 for each in shown.values())])
-    for name in due:
-        _write(settings, name, features.transform(KPI_TABLES[name]), _Shown(version, now))
-    _keep_history(spark, settings, dict.fromkeys(due, now))
-    return KpiRun(version, tuple(due))
+    rows = {name: computed.rows[name] for name in due}
+    write_run(spark, settings, rows, Shown(version, now, computed.bands))
+    return KpiRun(version, tuple(due), why)
 
 
-def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
-    return spark.read.format("delta").load(table_path(settings, name))
-
-
-def _shown(spark: SparkSession, settings: Settings) -> dict[str, _Shown]:
-    """Ask the KPI tables what they show; one without rows shows nothing."""
-    frames = [
-        _read(spark, settings, name).select(
-            F.lit(name).alias("name"), "features_version", F.unix_micros("computed_at").alias("at")
-        )
-        for name in KPI_TABLES
+def _find_due(shown: Mapping[str, Shown], version: int) -> list[str]:
+    return [
+        name for name in KPI_TABLES if name not in shown or shown[name].features_version != version
     ]
-    rows = reduce(DataFrame.unionByName, frames).collect()
-    return {row["name"]: _Shown(row["features_version"], row["at"]) for row in rows}
 
 
-def _write(settings: Settings, name: str, kpis: DataFrame, run: _Shown) -> None:
-    keys = [key for key in _KEYS if key in kpis.columns]
-    (
-        kpis.withColumn("features_version", F.lit(run.features_version).cast("bigint"))
-        .withColumn("computed_at", _time(run.computed_at))
-        .select(*TABLES[name].column_names)
-        .repartition(1)
-        .sortWithinPartitions(*keys)
-        .write.format("delta")
-        .mode("overwrite")
-        .save(table_path(settings, name))
-    )
+def _compute(
+    spark: SparkSession, settings: Settings, version: int, apart: Sequence[int], full: bool
+) -> tuple[Values, Computed, str]:
+    """Compute all rows, from what changed if that is possible; else say why not."""
+    why = "asked for"
+    if not full:
+        try:
+            values = add_changes(spark, settings, version)
+            return values, compute_rows(values.count, apart), ""
+        except CONFLICTS:
+            raise
+        except (ValuesError, PySparkException, Py4JJavaError) as error:
+            # Where HDFS does not answer, counting all customers would not go better.
+            if recognise(error, "The changes of the features") is not None:
+                raise
+            why = _tell(error)
+            log.info("all customers are counted", why=why)
+    values = count_anew(spark, settings, version)
+    return values, compute_rows(values.count, apart), why
 
 
-def _left_out(spark: SparkSession, settings: Settings, shown: dict[str, _Shown]) -> dict[str, int]:
-    """Find the runs that a KPI table shows and the history lacks."""
-    runs = {name: each.computed_at for name, each in shown.items()}
-    kept = _kept(spark, settings, runs)
-    rows = kept.select("kpi_table", F.unix_micros("computed_at").alias("at")).collect()
-    known = {(row["kpi_table"], row["at"]) for row in rows}
-    return {name: at for name, at in runs.items() if (name, at) not in known}
-
-
-def _keep_history(spark: SparkSession, settings: Settings, runs: dict[str, int]) -> None:
-    """Add the rows of these runs (a time for each table) that the history lacks.
-
-    The append reads what is there, so that of two at once Delta lets one pass and the other
-    is tried again.
-    """
-    if not runs:
-        return
-    frames = [
-        _as_history(_read(spark, settings, name), name).where(F.col("computed_at") == _time(at))
-        for name, at in runs.items()
-    ]
-    (
-        reduce(DataFrame.unionByName, frames)
-        .join(_kept(spark, settings, runs), ["kpi_table", "computed_at"], "left_anti")
-        .select(*TABLES[KPI_HISTORY].column_names)
-        .repartition(1)
-        .write.format("delta")
-        .mode("append")
-        .save(table_path(settings, KPI_HISTORY))
-    )
-
-
-def _kept(spark: SparkSession, settings: Settings, runs: dict[str, int]) -> DataFrame:
-    """Read which rows of runs at these times the history has."""
-    times = [_time(at) for at in sorted(set(runs.values()))]
-    history = _read(spark, settings, KPI_HISTORY)
-    return history.where(F.col("computed_at").isin(times)).select("kpi_table", "computed_at")
-
-
-def _time(micros: int) -> Column:
-    return F.timestamp_micros(F.lit(micros))
-
-
-def _as_history(kpis: DataFrame, name: str) -> DataFrame:
-    known = {**{key: F.lit(None).cast("string") for key in _KEYS}, "kpi_table": F.lit(name)}
-    return kpis.select(
-        *(
-            F.col(column) if column in kpis.columns else known[column].alias(column)
-            for column in TABLES[KPI_HISTORY].column_names
-        )
-    )
+def _tell(error: Exception) -> str:
+    """Say what was in the way, by Spark's own name for it: its text may quote a row."""
+    if isinstance(error, ValuesError):
+        return str(error)
+    named = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", str(error))
+    return f"what changed cannot be read: {named[1] if named else type(error).__name__}"
 
 
 def describe(run: KpiRun) -> str:
@@ -219,14 +146,17 @@ def describe(run: KpiRun) -> str:
             f"The KPIs are at version {run.features_version} of {FEATURES} already; "
             "--full computes them again."
         )
-    return f"Computed {', '.join(run.computed)} from version {run.features_version} of {FEATURES}."
+    how = f"from all customers ({run.counted})" if run.counted else "from what changed"
+    return f"Computed {', '.join(run.computed)} at version {run.features_version}, {how}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job by itself; see the exit codes of ``flo``."""
     parser = argparse.ArgumentParser(prog="kpis_job.py", description="Compute the KPI tables.")
     parser.add_argument("--conf", type=Path, metavar="FILE", help="settings file")
-    parser.add_argument("--full", action="store_true", help="compute even if nothing is new")
+    parser.add_argument(
+        "--full", action="store_true", help="count all customers, even if nothing is new"
+    )
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load(options.conf)

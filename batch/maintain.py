@@ -21,7 +21,15 @@ from lake.conflicts import retry_conflicts
 from lake.errors import NotFoundError, TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
-from lake.tables import TABLES, delta_log, newest_snapshot, set_properties, table_path
+from lake.tables import (
+    INTERNAL,
+    ON_DEMAND,
+    TABLES,
+    delta_log,
+    newest_snapshot,
+    set_properties,
+    table_path,
+)
 
 DAY = 86_400.0
 _OPTIMIZE = "spark.databricks.delta.optimize"
@@ -96,7 +104,8 @@ def maintain(spark: SparkSession, settings: Settings, limits: Limits | None = No
         NotFoundError: there are no tables yet.
     """
     files = FileSystem.of(spark)
-    present = [n for n in TABLES if files.exists(f"{table_path(settings, n)}/_delta_log")]
+    named = (*TABLES, *ON_DEMAND, *INTERNAL)
+    present = [n for n in named if files.exists(f"{table_path(settings, n)}/_delta_log")]
     if not present:
         raise NotFoundError(f"There are no tables under {settings.tables}; run `flo init` first.")
     # VACUUM and Delta's own cleaning of the log go by the tables' properties.
@@ -161,10 +170,14 @@ def compact(
 
 
 def may_have_old_files(spark: SparkSession, settings: Settings, name: str) -> bool:
-    """Tell whether a table is older than ``keep_days``; the files of a younger one are needed."""
-    made = newest_snapshot(spark, settings, name).metadata().createdTime()
+    """Tell whether a table is older than what it keeps; the files of a younger one are needed."""
+    snapshot = newest_snapshot(spark, settings, name)
+    if snapshot.version() < 0:
+        return False
+    made = snapshot.metadata().createdTime()
     made_at = int(made.get()) / 1000 if made.isDefined() else 0.0
-    return time.time() - made_at > settings.keep_days * DAY
+    kept = 1 if name in INTERNAL else settings.keep_days
+    return time.time() - made_at > kept * DAY
 
 
 def vacuum(spark: SparkSession, settings: Settings, name: str) -> int:

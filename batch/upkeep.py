@@ -34,7 +34,7 @@ from batch.maintain import (
 from lake.errors import TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
-from lake.tables import FEATURES, TABLES, delta_log
+from lake.tables import FEATURES, INTERNAL, ON_DEMAND, TABLES, delta_log
 
 log = structlog.get_logger()
 
@@ -116,7 +116,8 @@ class Upkeep:
 
     def _remove_old_files(self) -> None:
         """Vacuum, once a day, the tables that can have anything to remove."""
-        old = [n for n in TABLES if may_have_old_files(self._spark, self._settings, n)]
+        named = (*TABLES, *ON_DEMAND, *INTERNAL)
+        old = [n for n in named if may_have_old_files(self._spark, self._settings, n)]
         files, marker = FileSystem.of(self._spark), vacuum_marker(self._settings)
         last = files.status(marker)
         if not old or (last is not None and time.time() - last.modified_ms / 1000 < DAY):

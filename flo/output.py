@@ -173,7 +173,7 @@ def _table(columns: Sequence[str], rows: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(columns):
         numbers = any(is_number(row[position]) for row in rows)
-        title_cell = Text(_plain(name))
+        title_cell = Text(plain(name))
         table.add_column(title_cell, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_table_cell, row))
@@ -181,10 +181,11 @@ def _table(columns: Sequence[str], rows: Sequence[Row]) -> Table:
 
 
 def _table_cell(value: Any) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(_plain(as_text(value)))
+    return Text("NULL", style="dim") if value is None else Text(plain(as_text(value)))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Write control characters out, so that they do not steer the reader's terminal."""
     return text.translate(_CONTROL)
 
 

@@ -26,14 +26,15 @@ def register(app: typer.Typer) -> None:
 def kpis(
     ctx: typer.Context,
     full: Annotated[
-        bool, typer.Option("--full", help="Compute again even if nothing is new.")
+        bool, typer.Option("--full", help="Count all customers, even if nothing is new.")
     ] = False,
     conf: Conf = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Compute the KPI tables from the newest features, and print them."""
+    """Bring the KPI tables to the newest features, from what changed in them, and print them."""
     settings = settings_for(ctx, conf)
-    from batch.kpis_job import compute_kpis, describe, read_kpis
+    from batch.kpi_tables import read_kpis
+    from batch.kpis_job import compute_kpis, describe
     from lake.session import build_session
 
     spark = build_session(settings, "flo-kpis")
@@ -47,7 +48,7 @@ def kpis(
 
 def _print_each(kpis: DataFrame) -> None:
     """Print the KPI tables one below the other, each with its own columns, for reading."""
-    from batch.kpis_job import KPI_TABLES
+    from batch.kpi_tables import KPI_TABLES
     from flo.spark_rows import read_rows
     from lake.tables import TABLES
 

@@ -10,8 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from batch import kpis_job
-from batch.kpis_job import KPI_TABLES, KpiRun, compute_kpis, read_kpis
+from batch import kpi_tables
+from batch.kpi_tables import KPI_TABLES, read_kpis
+from batch.kpis_job import KpiRun, compute_kpis
 from lake.errors import NotFoundError
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_HISTORY, TABLES, table_path
@@ -67,7 +68,7 @@ def test_a_run_leaves_tables_and_history_at_one_version(
     first = compute_kpis(spark, lake)
     second = compute_kpis(spark, lake)
 
-    assert first == KpiRun(2, ALL)
+    assert (first.features_version, first.computed) == (2, ALL)
     assert second == KpiRun(2, ())
     assert history(spark, lake) == [(name, 2, groups) for name, groups in _sorted((2, 1, 2))]
     rows = read_kpis(spark, lake).collect()
@@ -89,33 +90,35 @@ def test_full_computes_again_and_the_history_keeps_both_runs(
     compute_kpis(spark, lake)
     again = compute_kpis(spark, lake, full=True)
 
-    assert again == KpiRun(1, ALL)
+    assert again == KpiRun(1, ALL, "asked for")
     assert history(spark, lake) == 2 * [(name, 1, 1) for name, _ in _sorted((1, 1, 1))]
 
 
 def test_a_run_that_broke_off_is_completed_by_the_next(
     spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a crash between a table and its history nothing is missing and nothing twice."""
+    """After a crash between two tables nothing is missing, and no run is in the history twice."""
     add_customer(spark, lake, "Mobile", 2, "10.25")
     with monkeypatch.context() as broken:
-        write = kpis_job._write
+        write = kpi_tables._show
 
-        def write_one_table(settings: Settings, name: str, *rest: Any) -> None:
+        def write_one_table(spark: SparkSession, settings: Settings, name: str, *rest: Any) -> None:
             if name != "channel_kpis":
                 raise RuntimeError(name)
-            write(settings, name, *rest)
+            write(spark, settings, name, *rest)
 
-        broken.setattr(kpis_job, "_write", write_one_table)
+        broken.setattr(kpi_tables, "_show", write_one_table)
         with pytest.raises(RuntimeError):
             compute_kpis(spark, lake)
-    add_customer(spark, lake, "Desktop", 1, "5.00")
 
     healed = compute_kpis(spark, lake)
 
-    assert healed == KpiRun(2, ALL)
+    assert healed == KpiRun(1, ALL[1:])
+    add_customer(spark, lake, "Desktop", 1, "5.00")
+    assert compute_kpis(spark, lake).computed == ALL
     assert history(spark, lake) == [
-        ("channel_kpis", 1, 1),
+        *((name, 1, 1) for name in sorted(ALL)),
+        *((name, 1, 1) for name in sorted(ALL[1:])),
         *((name, 2, groups) for name, groups in _sorted((2, 1, 2))),
     ]
 

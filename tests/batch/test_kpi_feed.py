@@ -1,0 +1,357 @@
+"""KPIs from what changed: the same rows as counting all customers, or all are counted."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch import kpi_tables, kpi_values
+from batch.kpi_checks import check_kpis
+from batch.kpi_numbers import KEYS_OF
+from batch.kpi_tables import KPI_TABLES
+from batch.kpis import NUMBERS
+from batch.kpis_job import KpiRun, compute_kpis, describe
+from batch.maintain import DAY, may_have_old_files
+from lake.fs import FileSystem
+from lake.settings import Settings
+from lake.tables import (
+    CHANNEL_KPIS,
+    FEATURES,
+    KPI_HISTORY,
+    KPI_VALUES,
+    TABLES,
+    properties_of,
+    table_path,
+    table_version,
+)
+from tests.kpi_oracle import Numbers, Row, oracle, same
+
+pytestmark = pytest.mark.spark
+
+ALL = tuple(KPI_TABLES)
+KEY_COLUMNS = ("order_channel", "platform_type")
+Population = dict[str, Row]
+
+customers = st.tuples(
+    st.sampled_from(["Offline", "Mobile", "web", None]),
+    st.sampled_from(["Online", "OmniChannel", None]),
+    st.integers(0, 5),
+    (st.integers(0, 300) | st.integers(99_990, 100_010) | st.just(10**17)).map(
+        lambda cents: Decimal(cents).scaleb(-2)
+    ),
+)
+populations = st.dictionaries(st.sampled_from("abcdefghij"), customers)
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Settings:
+    """Provide the tables that the job reads and writes, without a customer."""
+    settings = Settings(fs="file://", root=str(tmp_path))
+    make_features(spark, settings)
+    for name in (*KPI_TABLES, KPI_HISTORY):
+        spark.createDataFrame([], TABLES[name].schema).write.format("delta").save(
+            table_path(settings, name)
+        )
+    return settings
+
+
+def make_features(spark: SparkSession, settings: Settings) -> None:
+    """Make the features anew, as `flo init` would."""
+    empty = spark.createDataFrame([], TABLES[FEATURES].schema)
+    properties = properties_of(TABLES[FEATURES], settings)
+    FileSystem.of(spark).delete(table_path(settings, FEATURES))
+    empty.write.format("delta").options(**properties).save(table_path(settings, FEATURES))
+
+
+def features(spark: SparkSession, population: Population) -> DataFrame:
+    """Make rows of features with what the KPIs read."""
+    schema = (
+        "master_id STRING, order_channel STRING, platform_type STRING, "
+        "order_num_total BIGINT, customer_value_total DECIMAL(18,2)"
+    )
+    frame = spark.createDataFrame([(name, *row) for name, row in population.items()], schema)
+    missing = [name for name in TABLES[FEATURES].column_names if name not in frame.columns]
+    fields = {field.name: field.dataType for field in TABLES[FEATURES].schema.fields}
+    return frame.withColumns({name: F.lit(None).cast(fields[name]) for name in missing}).select(
+        *TABLES[FEATURES].column_names
+    )
+
+
+def become(spark: SparkSession, settings: Settings, population: Population) -> None:
+    """Turn the features into these customers in one commit: changes, new ones, and others gone."""
+    (
+        DeltaTable.forPath(spark, table_path(settings, FEATURES))
+        .alias("t")
+        .merge(features(spark, population).alias("s"), "t.master_id = s.master_id")
+        .whenMatchedUpdateAll()
+        .whenNotMatchedInsertAll()
+        .whenNotMatchedBySourceDelete()
+        .execute()
+    )
+
+
+def shown(spark: SparkSession, settings: Settings, name: str) -> dict[Row, Numbers]:
+    """Read a KPI table: each group's numbers, with the version that they are of."""
+    rows = spark.read.format("delta").load(table_path(settings, name)).collect()
+    own = [KEY_COLUMNS[each] for each in KEYS_OF[name]]
+    found = {
+        tuple(row[key] for key in own): {each: row[each] for each in (*NUMBERS, "features_version")}
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+def is_exact(spark: SparkSession, settings: Settings, population: Population) -> None:
+    """Compare all KPI tables with a recomputation from these customers."""
+    version = table_version(spark, settings, FEATURES)
+    for name, positions in KEYS_OF.items():
+        found = shown(spark, settings, name)
+        assert {row.pop("features_version") for row in found.values()} <= {version}
+        same(found, oracle(population.values(), *positions))
+
+
+SOME: Population = {
+    "a": ("Mobile", "Online", 2, Decimal("10.25")),
+    "b": ("Mobile", "OmniChannel", 1, Decimal("999.99")),
+    "c": (None, "Online", 1, Decimal("0.00")),
+}
+MORE: Population = SOME | {
+    "b": ("web", "OmniChannel", 3, Decimal("1000.01")),
+    "d": ("Mobile", "Online", 1, Decimal("7.50")),
+}
+
+
+@trying(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(steps=st.lists(populations, min_size=2, max_size=3))
+def test_what_changed_gives_the_rows_that_counting_all_gives(
+    spark: SparkSession, lake: Settings, steps: list[Population]
+) -> None:
+    """Inserts, updates, moves between channels and deletions: each number stays exact."""
+    compute_kpis(spark, lake)
+    for population in steps:
+        become(spark, lake, population)
+        assert compute_kpis(spark, lake).counted == ""
+        is_exact(spark, lake, population)
+    from_changes = {name: shown(spark, lake, name) for name in ALL}
+
+    assert compute_kpis(spark, lake, full=True).counted != ""
+
+    assert {name: shown(spark, lake, name) for name in ALL} == from_changes
+    assert check_kpis(spark, lake).differences == ()
+
+
+def test_several_commits_and_compactions_are_caught_up_with_at_once(
+    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Appends, an overwrite, a compaction and nothing at all are changes like any other.
+
+    Once in so many writes the counts are put together again, each value once.
+    """
+    monkeypatch.setattr(kpi_values, "_REWRITE", 3)
+    path = table_path(lake, FEATURES)
+    compute_kpis(spark, lake)
+    become(spark, lake, SOME)
+    features(spark, {"d": MORE["d"]}).write.format("delta").mode("append").save(path)
+    DeltaTable.forPath(spark, path).delete("master_id = 'a'")
+    rest = {name: row for name, row in (SOME | {"d": MORE["d"]}).items() if name != "a"}
+
+    assert compute_kpis(spark, lake).counted == ""
+    is_exact(spark, lake, rest)
+
+    features(spark, MORE).write.format("delta").mode("overwrite").save(path)
+    assert compute_kpis(spark, lake).counted == ""
+    is_exact(spark, lake, MORE)
+    assert check_kpis(spark, lake).differences == ()
+    counts = spark.read.format("delta").load(table_path(lake, KPI_VALUES)).where("customers <> 0")
+    assert sorted(row["customers"] for row in counts.collect()) == [1] * len(MORE)
+
+    version = table_version(spark, lake, FEATURES)
+    features(spark, {}).write.format("delta").mode("append").save(path)
+    spark.sql(f"OPTIMIZE delta.`{path}`").collect()
+    run = compute_kpis(spark, lake)
+    assert (run.counted, run.features_version > version) == ("", True)
+    is_exact(spark, lake, MORE)
+
+
+def lose_feed(spark: SparkSession, settings: Settings) -> None:
+    """Remove the files of the feed, as a VACUUM does."""
+    FileSystem.of(spark).delete(f"{table_path(settings, FEATURES)}/_change_data")
+
+
+def lose_log(spark: SparkSession, settings: Settings) -> None:
+    """Remove the log of earlier versions, as its retention does."""
+    become(spark, settings, SOME)
+    become(spark, settings, MORE)
+    path = table_path(settings, FEATURES)
+    log = spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+    snapshot = kpi_values.newest_snapshot(spark, settings, FEATURES)
+    delta_log = log.forTable(spark._jsparkSession, path)
+    delta_log.checkpoint(snapshot, getattr(delta_log, "checkpoint$default$2")())
+    files = FileSystem.of(spark)
+    for info in files.list(f"{path}/_delta_log"):
+        if info.name.endswith(".json") and int(info.name.split(".")[0]) < snapshot.version():
+            files.delete(f"{path}/_delta_log/{info.name}")
+    log.clearCache()
+
+
+def replace_features(spark: SparkSession, settings: Settings) -> None:
+    """Put another table in the place of the features, with as many versions and more."""
+    make_features(spark, settings)
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    for _ in range(3):
+        become(spark, settings, MORE)
+
+
+def lose_counts(spark: SparkSession, settings: Settings) -> None:
+    """Remove the counts."""
+    FileSystem.of(spark).delete(table_path(settings, KPI_VALUES))
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+
+
+def lose_file_of_counts(spark: SparkSession, settings: Settings) -> None:
+    """Remove the files of the counts, but not their log."""
+    files, path = FileSystem.of(spark), table_path(settings, KPI_VALUES)
+    for info in files.list(path):
+        if info.name.endswith(".parquet"):
+            files.delete(f"{path}/{info.name}")
+
+
+def damage_counts(spark: SparkSession, settings: Settings) -> None:
+    """Take away a customer that was never there."""
+    counts = DeltaTable.forPath(spark, table_path(settings, KPI_VALUES))
+    counts.update("cents = 1025", {"customers": F.lit(-1).cast("bigint")})
+
+
+def switch_feed_off(spark: SparkSession, settings: Settings) -> None:
+    """Have commits leave no feed."""
+    table = f"delta.`{table_path(settings, FEATURES)}`"
+    for value in ("false", "true"):
+        feed = f"'delta.enableChangeDataFeed' = {value}"
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({feed})")
+        become(spark, settings, SOME)
+        become(spark, settings, MORE)
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lose_feed,
+        lose_log,
+        switch_feed_off,
+        replace_features,
+        lose_counts,
+        lose_file_of_counts,
+        damage_counts,
+    ],
+)
+def test_where_the_changes_are_not_enough_all_customers_are_counted(
+    spark: SparkSession, lake: Settings, lose: Any
+) -> None:
+    """The feed, the features or the counts are not what they were: the KPIs are exact anyway."""
+    become(spark, lake, SOME)
+    compute_kpis(spark, lake)
+    become(spark, lake, MORE)
+
+    lose(spark, lake)
+    run = compute_kpis(spark, lake)
+
+    assert run.computed == ALL
+    assert run.counted != ""
+    assert run.counted in describe(run)
+    is_exact(spark, lake, MORE)
+    become(spark, lake, SOME)
+    assert compute_kpis(spark, lake).counted == "", "the next run needs the changes only"
+    is_exact(spark, lake, SOME)
+
+
+def test_a_run_that_broke_off_after_its_counts_is_completed_by_the_next(
+    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change is counted once, though the run that counted it never showed it."""
+    become(spark, lake, SOME)
+    compute_kpis(spark, lake)
+    become(spark, lake, MORE)
+    with monkeypatch.context() as broken:
+        broken.setattr(kpi_tables, "_append_history", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            compute_kpis(spark, lake)
+
+    assert compute_kpis(spark, lake) == KpiRun(table_version(spark, lake, FEATURES), ALL)
+    is_exact(spark, lake, MORE)
+
+
+def test_two_runs_at_once_count_a_change_once(
+    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that comes second sees what the first one wrote, and goes on from there."""
+    become(spark, lake, SOME)
+    compute_kpis(spark, lake)
+    become(spark, lake, MORE)
+    write = kpi_values._write
+    others: list[KpiRun] = []
+
+    def come_second(*arguments: Any) -> Any:
+        if not others:
+            others.append(KpiRun(-1, ()))
+            become(spark, lake, SOME)
+            others.append(compute_kpis(spark, lake))
+        return write(*arguments)
+
+    monkeypatch.setattr(kpi_values, "_write", come_second)
+
+    run = compute_kpis(spark, lake)
+
+    newest = table_version(spark, lake, FEATURES)
+    assert others[1] == KpiRun(newest, ALL)
+    assert run == KpiRun(newest, ())
+    is_exact(spark, lake, SOME)
+    assert check_kpis(spark, lake).differences == ()
+
+
+def test_damaged_counts_are_found(spark: SparkSession, lake: Settings) -> None:
+    """`flo verify` compares the counts with the features, and --full puts them right."""
+    become(spark, lake, SOME)
+    compute_kpis(spark, lake)
+    counts = DeltaTable.forPath(spark, table_path(lake, KPI_VALUES))
+    counts.update("cents = 1025", {"orders": F.lit(7).cast("bigint")})
+
+    [found] = check_kpis(spark, lake).differences
+
+    assert (found.table, found.what, found.rows) == (KPI_VALUES, "orders", 1)
+    compute_kpis(spark, lake, full=True)
+    is_exact(spark, lake, SOME)
+    assert shown(spark, lake, CHANNEL_KPIS)["Mobile",]["total_orders"] == 3
+
+
+def test_old_files_of_the_counts_are_removed_after_a_day(
+    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks for earlier counts, so that upkeep need not keep them as long as the others."""
+    assert not may_have_old_files(spark, lake, KPI_VALUES), "there are none yet"
+    become(spark, lake, SOME)
+    compute_kpis(spark, lake)
+    assert not may_have_old_files(spark, lake, KPI_VALUES)
+
+    later = time.time() + 2 * DAY
+    monkeypatch.setattr("batch.maintain.time.time", lambda: later)
+
+    assert may_have_old_files(spark, lake, KPI_VALUES)
+    assert not may_have_old_files(spark, lake, FEATURES)
+    details = DeltaTable.forPath(spark, table_path(lake, KPI_VALUES)).detail().collect()[0]
+    kept = details["properties"]["delta.deletedFileRetentionDuration"]
+    assert kept == "interval 1 days"

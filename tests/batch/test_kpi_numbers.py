@@ -1,0 +1,101 @@
+"""The KPIs from counts by revenue, against a plain recomputation in fractions."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.kpi_numbers import KEYS_OF, Band, Value, ValuesError, compute_rows
+from batch.kpis import NUMBERS
+from tests.kpi_oracle import Row, oracle, same
+
+amounts = st.integers(0, 10**18 - 1) | st.integers(0, 400) | st.integers(9_990, 10_110)
+customers = st.tuples(
+    st.sampled_from(["Offline", "Mobile", "Ios App", "web", "", None]),
+    st.sampled_from(["Offline", "Online", None]),
+    st.integers(0, 10**12) | st.integers(0, 5),
+    amounts.map(lambda cents: Decimal(cents).scaleb(-2)),
+)
+
+
+class Counts:
+    """Counts of customers, as ``kpi_values`` has them; the bands are of any width."""
+
+    def __init__(self, rows: Sequence[Row], width: int) -> None:
+        self.asked: list[list[int]] = []
+        self._values: Counter[tuple[str | None, str | None, int, int]] = Counter()
+        bands: dict[tuple[str | None, str | None, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+        for channel, platform, orders, amount in rows:
+            cents = int(amount * 100)
+            band = cents - cents % width
+            self._values[channel, platform, band, cents] += 1
+            for place, more in enumerate((1, orders, cents - band)):
+                bands[channel, platform, band][place] += more
+        self.bands = [Band(*key, *sums) for key, sums in bands.items()]
+
+    def count(self, apart: Sequence[int]) -> tuple[list[Band], list[Value]]:
+        """Count all, and tell the single values in some bands."""
+        self.asked.append(list(apart))
+        return self.bands, [
+            Value(*key, count) for key, count in self._values.items() if key[2] in apart
+        ]
+
+
+@given(
+    rows=st.lists(customers, max_size=60),
+    width=st.sampled_from([1, 10, 100, 10**9, 10**18]),
+    apart=st.lists(st.integers(0, 400), max_size=3),
+)
+def test_every_number_equals_a_recomputation_in_fractions(
+    rows: list[Row], width: int, apart: list[int]
+) -> None:
+    """Whatever the bands are, every KPI of every group is exact, quartiles between bands too."""
+    counts = Counts(rows, width)
+
+    found = compute_rows(counts.count, apart).rows
+
+    for table, positions in KEYS_OF.items():
+        named = {key: dict(zip(NUMBERS, row, strict=True)) for key, row in found[table].items()}
+        same(named, oracle(rows, *positions))
+
+
+def test_single_values_are_asked_for_where_a_quartile_is_and_nowhere_else() -> None:
+    """A thousand amounts in bands of ten: few are looked at, and mostly in one look."""
+    rows: list[Row] = [("Mobile", "Online", 1, Decimal(n)) for n in range(1001)]
+    counts = Counts(rows, 1000)
+
+    first = compute_rows(counts.count)
+    grown = Counts([*rows, ("Mobile", "Online", 1, Decimal(3))], 1000)
+    compute_rows(grown.count, first.bands)
+
+    assert counts.asked == [[], [0, 25_000, 50_000, 75_000, 100_000]]
+    # Each quartile is the first of its band, and with one customer more in the band before it.
+    assert first.bands == (0, 24_000, 25_000, 49_000, 50_000, 74_000, 75_000, 99_000, 100_000)
+    assert grown.asked == [list(first.bands)]
+
+
+@pytest.mark.parametrize(
+    ("bands", "values"),
+    [
+        ([Band("Mobile", "Online", 100, -1, 0, 0)], []),
+        ([Band("Mobile", "Online", 100, 0, 3, 0)], []),
+        ([Band("Mobile", "Online", 100, 2, 3, 0)], []),
+        ([Band("Mobile", "Online", 100, 2, 3, 0)], [Value("Mobile", "Online", 100, 101, 1)]),
+        (
+            [Band("Mobile", "Online", 100, 1, 3, 0)],
+            [
+                Value("Mobile", "Online", 100, 101, 2),
+                Value("Mobile", "Online", 100, 102, -1),
+            ],
+        ),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(bands: list[Band], values: list[Value]) -> None:
+    """Fewer customers than none, or another number at single amounts than in their band."""
+    with pytest.raises(ValuesError):
+        compute_rows(lambda _: (bands, values))
