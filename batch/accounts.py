@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,18 +10,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.lock import StreamLock
 from lake.errors import ConfigError, NotFoundError
 from lake.fs import FileSystem
+from lake.reading import Files, Question
 from lake.settings import Settings
-from lake.tables import (
-    CHANNEL_KPIS,
-    FEATURES,
-    LEDGER,
-    QUARANTINE,
-    table_path,
-    table_version,
-)
+from lake.tables import LEDGER, QUARANTINE, table_path
 from streaming.source import is_drop_name
 
 COUNTS = (
@@ -42,6 +36,8 @@ SHORT = (
     "reason",
 )
 
+_NEWEST_FIRST = ("finished_at", "modified_at", "path")
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -50,6 +46,14 @@ class Pending:
     files: int
     bytes: int
     oldest: datetime | None
+
+
+def newest_accounts(
+    columns: Sequence[str] = (), *, state: str | None = None, limit: int | None = None
+) -> Question:
+    """Ask for accounts, the newest first: these columns or all, perhaps only those of one state."""
+    where = {} if state is None else {"state": state}
+    return Question(LEDGER, columns, where, _NEWEST_FIRST, limit)
 
 
 def read_ledger(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -65,15 +69,15 @@ def read_ledger(spark: SparkSession, settings: Settings) -> DataFrame:
     return spark.read.format("delta").load(path).orderBy(*newest_first)
 
 
-def shorten(ledger: DataFrame) -> DataFrame:
+def shorten(account: Mapping[str, Any]) -> dict[str, Any]:
     """Select what fits a screen: the file's name alone, twelve digits of the id."""
-    return ledger.withColumns(
-        {
-            "file": F.element_at(F.split("path", "/"), -1),
-            "drop": F.substring("drop_id", 1, 12),
-            "finished_at": F.date_trunc("second", "finished_at"),
-        }
-    ).select(*SHORT)
+    short = {
+        **account,
+        "file": account["path"].rsplit("/", 1)[-1],
+        "drop": account["drop_id"] and account["drop_id"][:12],
+        "finished_at": account["finished_at"].replace(microsecond=0),
+    }
+    return {name: short[name] for name in SHORT}
 
 
 def find_drop(spark: SparkSession, settings: Settings, prefix: str) -> dict[str, Any]:
@@ -113,39 +117,10 @@ def count_reasons(quarantine: DataFrame) -> DataFrame:
     )
 
 
-def look_at_landing(files: FileSystem, settings: Settings) -> Pending:
+def look_at_landing(files: Files, settings: Settings) -> Pending:
     """See what waits in landing."""
     waiting = [
         info for info in files.list(settings.landing) if is_drop_name(info.name) and not info.is_dir
     ]
     oldest = min((info.modified_at for info in waiting), default=None)
     return Pending(len(waiting), sum(info.size for info in waiting), oldest)
-
-
-def describe_status(spark: SparkSession, settings: Settings) -> list[tuple[str, Any]]:
-    """List where everything stands, as names and values."""
-    files = FileSystem.of(spark)
-    holder = StreamLock(files, settings).live_holder()
-    pending = look_at_landing(files, settings)
-    ledger = read_ledger(spark, settings)
-    states = {row["state"]: row["count"] for row in ledger.groupBy("state").count().collect()}
-    last = ledger.select("path", "state", "finished_at").first()
-    kpis = spark.read.format("delta").load(table_path(settings, CHANNEL_KPIS))
-    shown = kpis.agg(F.max("features_version")).collect()[0][0]
-    return [
-        ("root", settings.path()),
-        ("stream", f"running: {holder}" if holder else "not running"),
-        ("pending files", pending.files),
-        ("pending bytes", pending.bytes),
-        ("oldest pending since", pending.oldest),
-        *((f"drops {state}", states.get(state, 0)) for state in _STATES),
-        ("last drop", last["path"].rsplit("/", 1)[-1] if last else None),
-        ("last drop became", last["state"] if last else None),
-        ("last drop at", last["finished_at"].astimezone() if last else None),
-        ("features version", table_version(spark, settings, FEATURES)),
-        ("KPIs of features version", shown),
-        *((f"spark.{key}", value) for key, value in settings.shown_spark.items()),
-    ]
-
-
-_STATES = ("ingested", "duplicate", "rejected")

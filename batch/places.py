@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-
-from batch.accounts import read_ledger
 from checkpoints.ledger import LedgerRow
 from checkpoints.spark_checkpoint import SeenFile, SparkCheckpoint, checkpoint_path
-from lake.fs import FileInfo, FileSystem, from_millis
+from lake.fs import FileInfo
+from lake.reading import Files, Lake, Question
 from lake.settings import Settings
+from lake.tables import LEDGER
+
+AUDITED = ("path", "bytes", "modified_at", "state", "started_at", "archived_path")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Look:
 
 
 def take_look(
-    files: FileSystem, settings: Settings, read_accounts: Callable[[], Sequence[LedgerRow]]
+    files: Files, settings: Settings, read_accounts: Callable[[], Sequence[LedgerRow]]
 ) -> Look:
     """Look at the four places, in the order of :class:`Look`."""
     landing = files.list(settings.landing)
@@ -57,34 +57,16 @@ def take_look(
     )
 
 
-def read_accounts(spark: SparkSession, settings: Settings) -> list[LedgerRow]:
+def read_accounts(lake: Lake) -> list[LedgerRow]:
     """Read of the ledger what an audit needs.
 
     Raises:
         NotFoundError: there are no tables yet.
     """
-    narrow = read_ledger(spark, settings).select(
-        "path",
-        "bytes",
-        "state",
-        "archived_path",
-        F.unix_millis("modified_at").alias("modified_ms"),
-        F.unix_millis("started_at").alias("started_ms"),
-    )
-    return [
-        LedgerRow(
-            path=row["path"],
-            bytes=row["bytes"],
-            modified_at=from_millis(row["modified_ms"]),
-            state=row["state"],
-            started_at=from_millis(row["started_ms"]),
-            archived_path=row["archived_path"],
-        )
-        for row in narrow.toLocalIterator()
-    ]
+    return [LedgerRow(**row) for row in lake.rows(Question(LEDGER, AUDITED))]
 
 
-def _tree(files: FileSystem, path: str) -> Iterator[FileInfo]:
+def _tree(files: Files, path: str) -> Iterator[FileInfo]:
     """Describe everything below a directory, directories too."""
     for info in files.list(path):
         yield info

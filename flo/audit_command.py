@@ -19,14 +19,15 @@ def audit(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) 
     Exit code 1 if there is one. It may be asked while a stream runs.
     """
     settings = settings_for(ctx, conf)
-    from batch.audit import audit_files
+    from batch.audit import Audit, audit_files
     from batch.places import read_accounts, take_look
-    from lake.fs import FileSystem
-    from lake.session import build_session
+    from flo.asking import OpenLake, ask_lake
 
-    spark = build_session(settings, "flo-audit")
-    files = FileSystem.of(spark)
-    found = audit_files(lambda: take_look(files, settings, lambda: read_accounts(spark, settings)))
+    def ask(open_lake: OpenLake) -> Audit:
+        lake = open_lake()
+        return audit_files(lambda: take_look(lake.files, settings, lambda: read_accounts(lake)))
+
+    found = ask_lake(settings, "flo-audit", ask)
     say(str(found))
     if found.findings or output is not Format.TABLE:
         rows = [(each.path, each.finding, each.says) for each in found.findings]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from flo.output import Format, print_frame, print_rows, say
 from lake.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
     from lake.settings import Settings
 
@@ -34,16 +33,18 @@ def register(app: typer.Typer) -> None:
 
 
 def status(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
-    """Show whether a stream runs, what is pending, and where the tables stand."""
+    """Show on one screen how all stands, and what has to be done, if anything."""
     settings = settings_for(ctx, conf)
-    from batch.accounts import describe_status
-    from lake.session import build_session
+    from batch.advice import advise
+    from batch.standing import look_at_lake
+    from flo.asking import ask_lake
+    from flo.status_output import print_status, status_rows
 
-    print_rows(
-        ("what", "value"),
-        describe_status(build_session(settings, "flo-status", short=True), settings),
-        output,
-    )
+    at = ask_lake(settings, "flo-status", lambda open_lake: look_at_lake(open_lake(), settings))
+    if output is Format.TABLE:
+        print_status(at, settings, advise(at))
+    else:
+        print_rows(("what", "value"), status_rows(at, settings, advise(at)), output)
 
 
 def drops(
@@ -58,12 +59,19 @@ def drops(
 ) -> None:
     """Show the ledger: what became of each drop. CSV and JSON have all columns."""
     settings = settings_for(ctx, conf)
-    from batch.accounts import read_ledger, shorten
-    from lake.session import build_session
+    from batch.accounts import SHORT, newest_accounts, shorten
+    from flo.asking import OpenLake, ask_lake
 
-    ledger = read_ledger(build_session(settings, "flo-drops", short=True), settings)
-    chosen = (ledger.where(ledger.state == state.value) if state else ledger).limit(limit)
-    print_frame(shorten(chosen) if output is Format.TABLE else chosen, output)
+    question = newest_accounts(state=state.value if state else None, limit=limit)
+
+    def ask(open_lake: OpenLake) -> tuple[list[str], list[dict[str, Any]]]:
+        columns, rows = open_lake().ask(question)
+        return columns, list(rows)
+
+    columns, accounts = ask_lake(settings, "flo-drops", ask)
+    if output is Format.TABLE:
+        columns, accounts = list(SHORT), [shorten(account) for account in accounts]
+    print_rows(columns, [list(account.values()) for account in accounts], output)
 
 
 def watch(
@@ -71,37 +79,15 @@ def watch(
     seconds: Annotated[float, typer.Option(help="Pause between two looks.", min=0.5)] = 2.0,
     conf: Conf = None,
 ) -> None:
-    """Print a line for each drop as it is accounted for, until Ctrl-C."""
+    """Show the status live, with the drops flowing through, until Ctrl-C.
+
+    Where the output is no terminal, print a line for each drop as it is accounted for.
+    """
     settings = settings_for(ctx, conf)
-    from lake.session import build_session
+    from flo.asking import ask_lake
+    from flo.watch_output import watch_lake
 
-    spark = build_session(settings, "flo-watch", short=True)
-    seen: set[tuple[object, ...]] = set()
-    say(f"Watching {settings.landing}; Ctrl-C ends it.")
-    while True:
-        _print_new(spark, settings, seen)
-        time.sleep(seconds)
-
-
-def _print_new(spark: SparkSession, settings: Settings, seen: set[tuple[object, ...]]) -> None:
-    """Print the accounts that were not printed before, the oldest first."""
-    from batch.accounts import look_at_landing, read_ledger, shorten
-    from lake.fs import FileSystem
-
-    newest = [tuple(row) for row in shorten(read_ledger(spark, settings)).limit(50).collect()]
-    for row in reversed(newest):
-        if row not in seen:
-            seen.add(row)
-            at, file, state, read, *outcomes, _, reason = row
-            counts = ", ".join(f"{n:,} {word}" for n, word in zip(outcomes, _OUTCOMES, strict=True))
-            told = f" ({reason})" if reason else f": {read:,} rows, {counts}"
-            print(f"{at:%H:%M:%S}  {file}  {state}{told}", flush=True)
-    pending = look_at_landing(FileSystem.of(spark), settings)
-    if pending.files:
-        say(f"{pending.files} files ({pending.bytes:,} bytes) are waiting in landing.")
-
-
-_OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded", "quarantined")
+    ask_lake(settings, "flo-watch", lambda open_lake: watch_lake(open_lake, settings, seconds))
 
 
 def quarantine(

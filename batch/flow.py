@@ -1,0 +1,41 @@
+"""The drops that are on their way: in landing, and in the batch that is in hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
+from lake.reading import Lake
+from lake.settings import Settings
+from streaming.source import is_drop_name
+
+
+@dataclass(frozen=True)
+class OnItsWay:
+    """A file in landing; ``in_hand``: it is in the batch that is being taken in."""
+
+    name: str
+    bytes: int
+    modified_at: datetime
+    in_hand: bool
+
+
+def drops_on_their_way(lake: Lake, settings: Settings) -> list[OnItsWay]:
+    """List the drops in landing, those in hand first, then by age."""
+    in_hand = _files_in_hand(lake, settings)
+    found = [
+        OnItsWay(info.name, info.size, info.modified_at, info.path in in_hand)
+        for info in lake.files.list(settings.landing)
+        if is_drop_name(info.name) and not info.is_dir
+    ]
+    return sorted(found, key=lambda each: (not each.in_hand, each.modified_at, each.name))
+
+
+def _files_in_hand(lake: Lake, settings: Settings) -> set[str]:
+    checkpoint = SparkCheckpoint(lake.files, checkpoint_path(settings))
+    number = checkpoint.batch_in_hand()
+    try:
+        return set() if number is None else {file.path for file in checkpoint.files_of(number)}
+    except DamagedCheckpointError:
+        return set()
