@@ -16,7 +16,9 @@ from flo import (
     ledger_commands,
     maintain_command,
     query_commands,
+    report_command,
     sandbox_commands,
+    segments_command,
     stream_commands,
     verify_commands,
 )
@@ -59,6 +61,8 @@ for _group in (
     verify_commands,
     maintain_command,
     query_commands,
+    segments_command,
+    report_command,
 ):
     _group.register(app)
 

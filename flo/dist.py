@@ -38,6 +38,8 @@ SPARK_CONF = "spark-cluster.conf"
 JOBS = (PROJECT / "flo" / "stream_job.py", PROJECT / "batch" / "kpis_job.py")
 # `sandbox` is only imported for its errors, which `flo` explains.
 PACKAGES = ("flo", "streaming", "batch", "checkpoints", "lake", "sandbox")
+# What is typed only, and needs further packages: drawing the report.
+_TYPED = ("batch/report.py", "batch/reporting/")
 # What the driver imports; executors run no Python. Each brings what it depends on.
 DRIVER = (
     "charset-normalizer",
@@ -175,7 +177,9 @@ def _shipped(jars: list[str]) -> dict[str, str]:
 def _own_files() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         for path in (PROJECT / package).rglob("*.py"):
-            yield path.relative_to(PROJECT).as_posix(), path
+            name = path.relative_to(PROJECT).as_posix()
+            if not name.startswith(_TYPED):
+                yield name, path
 
 
 def _installed_files(names: tuple[str, ...]) -> Iterator[tuple[str, Path]]:

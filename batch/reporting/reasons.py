@@ -1,0 +1,51 @@
+"""Why rows were refused or warned of, by rule and by column."""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from batch.reporting.figures import Reason
+from lake.contract import Contract
+
+# A contract has some hundred names of reasons at most, each rule with each column.
+_REASONS = 200
+
+
+def gather_reasons(rows: DataFrame, column: str, contract: Contract) -> tuple[Reason, ...]:
+    """Count the rows by each reason in a column of lists, the most frequent first."""
+    counted = (
+        rows.where(F.size(column) > 0)
+        .select(F.explode(F.array_distinct(column)).alias("reason"))
+        .groupBy("reason")
+        .count()
+        .orderBy(F.desc("count"), "reason")
+        .limit(_REASONS)
+        .collect()
+    )
+    return tuple(explain(row["reason"], row["count"], contract) for row in counted)
+
+
+def explain(name: str, rows: int, contract: Contract) -> Reason:
+    """Say what a reason means and which columns it is about.
+
+    They are those that its name has after the rule's, else those that the rule's predicate names.
+    """
+    rule_name, _, asked = name.partition(": ")
+    rule = next((each for each in contract.rules if each.name == rule_name), None)
+    when = rule.when if rule else ""
+    columns = (asked,) if asked else tuple(
+        each for each in contract.columns if re.search(rf"\b{re.escape(each)}\b", when)
+    )  # fmt: skip
+    return Reason(name, rule.says if rule else _UNREADABLE.get(name, ""), rows, columns)
+
+
+# What the decoder gives, of which the contract has no rule.
+_UNREADABLE = {
+    "wrong_field_count": "the row has more or fewer fields than the header",
+    "unclosed_quote": "a quoted field has no end",
+    "undecodable_text": "the row is not in the file's encoding",
+    "record_too_long": "the row is longer than the settings allow",
+}
