@@ -6,19 +6,20 @@ customers: one that looks at single amounts only where a quartile is.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lake.errors import FloError
 from lake.tables import CHANNEL_KPIS, CHANNEL_PLATFORM_KPIS, PLATFORM_KPIS
 
 Key = tuple[str | None, ...]
 Numbers = tuple[int, int, float, Decimal, float, Decimal, Decimal, Decimal, Decimal, Decimal]
+Rows = Mapping[str, Mapping[Key, Numbers]]
 
 # Which of channel and platform name a row of the table.
 KEYS_OF: Mapping[str, tuple[int, ...]] = {
@@ -28,8 +29,6 @@ KEYS_OF: Mapping[str, tuple[int, ...]] = {
 }
 # Minimum, quartiles and maximum.
 _QUARTERS = (0, 1, 2, 3, 4)
-# The first and the last eighth of a band's customers are its edges.
-_EDGE = 8
 
 
 class ValuesError(FloError):
@@ -61,20 +60,14 @@ class Value(NamedTuple):
     customers: int
 
 
-Count = Callable[[Sequence[int]], tuple[Iterable[Band], Iterable[Value]]]
+class Counts(Protocol):
+    """Tells how many customers each group has at which revenue."""
 
+    def bands(self) -> Iterable[Band]:
+        """Count all customers by group and band."""
 
-@dataclass(frozen=True)
-class Computed:
-    """The rows of the KPI tables.
-
-    Attributes:
-        rows: of each table, by its key, the numbers in the order of the table.
-        bands: where a minimum, quartile or maximum is, and where it may be after a small change.
-    """
-
-    rows: Mapping[str, Mapping[Key, Numbers]]
-    bands: tuple[int, ...]
+    def within(self, bands: Sequence[int]) -> Iterable[Value]:
+        """Count the customers in some bands by group and revenue."""
 
 
 @dataclass
@@ -99,31 +92,25 @@ class _Group:
         return sum(self.bands.values())
 
 
-def compute_rows(count: Count, apart: Sequence[int] = ()) -> Computed:
+def compute_rows(counts: Counts) -> Rows:
     """Compute the rows of each KPI table; the definitions are those of `batch.kpis.kpis_by`.
 
-    Args:
-        count: counts all customers by group and band, and singly in the bands that it is told. It
-            is asked once more where a quartile has left the bands ``apart``.
-        apart: the bands where minimum, quartiles and maximum were the last time.
+    Returns:
+        Of each table, by its key, the numbers in the order of the table.
 
     Raises:
         ValuesError: the counts do not add up.
     """
-    bands, values = count(apart)
-    groups = _gather(bands)
+    groups = _gather(counts.bands())
     places = {name: _places(group) for name, group in groups.items()}
-    wanted = {band for each in places.values() for band, _ in each.values()}
-    if not wanted <= set(apart):
-        _, values = count(sorted(wanted))
-    for value in values:
+    wanted = sorted({band for each in places.values() for band, _ in each.values()})
+    for value in counts.within(wanted) if wanted else ():
         for name in _keys(value.channel, value.platform):
             groups[name].values[value.band][value.cents] += value.customers
     rows: dict[str, dict[Key, Numbers]] = {table: {} for table in KEYS_OF}
     for (table, key), group in groups.items():
         rows[table][key] = _numbers(group, places[table, key])
-    near = {band for name, each in places.items() for band in _near(groups[name], each)}
-    return Computed(rows, tuple(sorted(near)))
+    return rows
 
 
 def _gather(bands: Iterable[Band]) -> dict[tuple[str, Key], _Group]:
@@ -153,16 +140,6 @@ def _places(group: _Group) -> dict[int, tuple[int, int]]:
         at = bisect_right(beyond, position)
         found[position] = ordered[at], position - (beyond[at] - group.bands[ordered[at]])
     return found
-
-
-def _near(group: _Group, places: Mapping[int, tuple[int, int]]) -> Iterator[int]:
-    """Give the bands of these places, and the next one where a place is at the edge of its own."""
-    ordered = sorted(group.bands)
-    for band, position in places.values():
-        at, customers = bisect_left(ordered, band), group.bands[band]
-        first = at - 1 if _EDGE * position < customers else at
-        last = at + 1 if _EDGE * (customers - 1 - position) < customers else at
-        yield from ordered[max(0, first) : last + 1]
 
 
 def _around(quarter: int, size: int) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.kpi_notes import pack_note, read_note
-from batch.kpi_numbers import KEYS_OF, Key, Numbers
+from batch.kpi_numbers import KEYS_OF, Key, Numbers, Rows
 from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
 from lake.fs import FileSystem
 from lake.settings import Settings
@@ -45,12 +45,10 @@ class Shown:
     Attributes:
         features_version: of which features.
         computed_at: when they were computed, in microseconds since 1970.
-        bands: where quartiles were then; see `batch.kpi_numbers.compute_rows`.
     """
 
     features_version: int
     computed_at: int
-    bands: tuple[int, ...] = ()
 
 
 def read_kpis(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -76,7 +74,7 @@ def find_shown(spark: SparkSession, settings: Settings) -> dict[str, Shown]:
         if note is None:
             silent.append(name)
         else:
-            shown[name] = Shown(**(note | {"bands": tuple(note["bands"])}))
+            shown[name] = Shown(**note)
     return shown | (_ask(spark, settings, silent) if silent else {})
 
 
@@ -92,12 +90,7 @@ def _ask(spark: SparkSession, settings: Settings, names: Sequence[str]) -> dict[
     return {row["name"]: Shown(row["features_version"], row["at"]) for row in rows}
 
 
-def write_run(
-    spark: SparkSession,
-    settings: Settings,
-    rows: Mapping[str, Mapping[Key, Numbers]],
-    run: Shown,
-) -> None:
+def write_run(spark: SparkSession, settings: Settings, rows: Rows, run: Shown) -> None:
     """Add a run's rows to the history, then have the KPI tables show them, and no others.
 
     Args:

@@ -7,7 +7,7 @@ as the change. It holds nothing that the features do not say: who doubts it coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,30 +52,22 @@ class Values:
     features_version: int
     writes: int
 
-    def count(self, apart: Sequence[int]) -> tuple[list[Band], list[Value]]:
-        """Add up the customers of each group by band, and singly in the bands ``apart``."""
-        is_apart = F.col("band").isin(list(apart)) if apart else F.lit(False)
+    def bands(self) -> list[Band]:
+        """Count all customers by group and the leading digits of their revenue."""
         # What is beyond a band's limit has few digits, so that its sum keeps within a BIGINT.
         beyond = (F.col("cents") - F.col("band")) * F.col("customers")
-        added = (
-            self.frame.withColumn("single", F.when(is_apart, F.col("cents")))
-            .groupBy("order_channel", "platform_type", "band", "single")
-            .agg(
-                F.sum("customers").alias("customers"),
-                F.sum("orders").alias("orders"),
-                F.sum(beyond).alias("beyond"),
-            )
+        added = self.frame.groupBy("order_channel", "platform_type", "band").agg(
+            F.sum("customers").alias("customers"),
+            F.sum("orders").alias("orders"),
+            F.sum(beyond).alias("beyond"),
         )
-        found = added.where(_any_left("beyond")).toArrow()
-        bands: list[Band] = []
-        values: list[Value] = []
-        for channel, platform, band, single, *sums in zip(
-            *[column.to_pylist() for column in found.columns], strict=True
-        ):
-            bands.append(Band(channel, platform, band, *sums))
-            if single is not None:
-                values.append(Value(channel, platform, band, single, sums[0]))
-        return bands, values
+        return [Band(*row) for row in _fetch(added.where(_any_left("beyond")))]
+
+    def within(self, bands: Sequence[int]) -> list[Value]:
+        """Count the customers in some bands by group and revenue."""
+        found = self.frame.where(F.col("band").isin(list(bands)))
+        added = found.groupBy(*VALUE_KEYS).agg(F.sum("customers").alias("customers"))
+        return [Value(*row) for row in _fetch(added.where("customers <> 0"))]
 
 
 def read_values(spark: SparkSession, settings: Settings) -> Values:
@@ -188,6 +180,11 @@ def _any_left(*further: str) -> Column:
     for name in ("customers", "orders", *further):
         left = left | (F.col(name) != 0)
     return left
+
+
+def _fetch(frame: DataFrame) -> Iterator[tuple[Any, ...]]:
+    """Bring some ten thousand rows here, by columns: one by one Python would unpack each."""
+    return zip(*[column.to_pylist() for column in frame.toArrow().columns], strict=True)
 
 
 def _count_writes(snapshot: Any, features_id: str) -> int:

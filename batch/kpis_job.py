@@ -30,7 +30,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from batch.kpi_numbers import Computed, ValuesError, compute_rows
+from batch.kpi_numbers import Rows, ValuesError, compute_rows
 from batch.kpi_tables import KPI_TABLES, Shown, find_shown, write_run
 from batch.kpi_values import Values, add_changes, count_anew
 from lake.causes import recognise
@@ -91,16 +91,13 @@ def _run(spark: SparkSession, settings: Settings, full: bool) -> KpiRun:
     shown = find_shown(spark, settings)
     if not full and not _find_due(shown, version):
         return KpiRun(version, ())
-    # The longest list of bands serves all tables: each run is of the same customers.
-    apart = max((each.bands for each in shown.values()), key=len, default=())
-    values, computed, why = _compute(spark, settings, version, apart, full)
+    values, rows, why = _compute(spark, settings, version, full)
     # Another run may have been here, and have gone further already.
     version = values.features_version
     due = list(KPI_TABLES) if full else _find_due(shown, version)
     # A run is known by its time: later than those before, even after the clock was put back.
     now = max([time.time_ns() // 1000, *(each.computed_at + 1 for each in shown.values())])
-    rows = {name: computed.rows[name] for name in due}
-    write_run(spark, settings, rows, Shown(version, now, computed.bands))
+    write_run(spark, settings, {name: rows[name] for name in due}, Shown(version, now))
     return KpiRun(version, tuple(due), why)
 
 
@@ -111,14 +108,14 @@ def _find_due(shown: Mapping[str, Shown], version: int) -> list[str]:
 
 
 def _compute(
-    spark: SparkSession, settings: Settings, version: int, apart: Sequence[int], full: bool
-) -> tuple[Values, Computed, str]:
+    spark: SparkSession, settings: Settings, version: int, full: bool
+) -> tuple[Values, Rows, str]:
     """Compute all rows, from what changed if that is possible; else say why not."""
     why = "asked for"
     if not full:
         try:
             values = add_changes(spark, settings, version)
-            return values, compute_rows(values.count, apart), ""
+            return values, compute_rows(values), ""
         except CONFLICTS:
             raise
         except (ValuesError, PySparkException, Py4JJavaError) as error:
@@ -128,7 +125,7 @@ def _compute(
             why = _tell(error)
             log.info("all customers are counted", why=why)
     values = count_anew(spark, settings, version)
-    return values, compute_rows(values.count, apart), why
+    return values, compute_rows(values), why
 
 
 def _tell(error: Exception) -> str:
