@@ -29,6 +29,7 @@ _KNOWN: _Known = {
     "RetriableException": (ServiceError, "The NameNode is starting; try again."),
     "BlockMissingException": (TransientError, "A DataNode is down; start it again."),
     "EOFException": (ServiceError, "The connection to HDFS broke; try again."),
+    "SocketException": (ServiceError, "The connection to HDFS broke; try again."),
 }
 # Only where a file was asked for by name: what else Spark misses may be there at the next try.
 _ABSENT: _Known = {"FileNotFoundException": (NotFoundError, "It does not exist; check the path.")}
