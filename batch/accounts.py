@@ -10,12 +10,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.errors import ConfigError, NotFoundError
+from lake.errors import ConfigError, NotFoundError, no_tables
 from lake.fs import FileSystem
 from lake.reading import Files, Question
 from lake.settings import Settings
 from lake.tables import LEDGER, QUARANTINE, table_path
-from streaming.source import is_drop_name
+from streaming.source import drops_in_landing
 
 COUNTS = (
     "rows_read",
@@ -64,8 +64,8 @@ def read_ledger(spark: SparkSession, settings: Settings) -> DataFrame:
     """
     path = table_path(settings, LEDGER)
     if not FileSystem.of(spark).exists(f"{path}/_delta_log"):
-        raise NotFoundError(f"There are no tables under {settings.tables}; run `flo init` first.")
-    newest_first = (F.col("finished_at").desc(), F.col("modified_at").desc(), F.col("path").desc())
+        raise no_tables(settings.tables)
+    newest_first = [F.col(name).desc() for name in _NEWEST_FIRST]
     return spark.read.format("delta").load(path).orderBy(*newest_first)
 
 
@@ -119,8 +119,6 @@ def count_reasons(quarantine: DataFrame) -> DataFrame:
 
 def look_at_landing(files: Files, settings: Settings) -> Pending:
     """See what waits in landing."""
-    waiting = [
-        info for info in files.list(settings.landing) if is_drop_name(info.name) and not info.is_dir
-    ]
+    waiting = drops_in_landing(files, settings)
     oldest = min((info.modified_at for info in waiting), default=None)
     return Pending(len(waiting), sum(info.size for info in waiting), oldest)

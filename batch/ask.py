@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import load_contract
-from lake.errors import ConfigError, NotFoundError
+from lake.errors import ConfigError, NotFoundError, no_tables
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -72,7 +72,7 @@ def lake_names(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
     files = FileSystem.of(spark)
     present = [n for n in TABLES if files.exists(f"{table_path(settings, n)}/_delta_log")]
     if FEATURES not in present or LEDGER not in present:
-        raise NotFoundError(f"There are no tables under {settings.tables}; run `flo init` first.")
+        raise no_tables(settings.tables)
     moment = find_moment(spark, settings, as_of)
     spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
     for name in present:

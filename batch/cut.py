@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from checkpoints.commits import read_commits_after
 from checkpoints.ledger import LedgerRow
 from checkpoints.lock import StreamLock
-from lake.errors import NotFoundError
+from lake.errors import no_table
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -113,9 +113,7 @@ def require_tables(spark: SparkSession, settings: Settings) -> None:
     """
     for name in TABLES:
         if not DeltaTable.isDeltaTable(spark, table_path(settings, name)):
-            raise NotFoundError(
-                f"There is no table {name} under {settings.tables}; run `flo init` first."
-            )
+            raise no_table(name, settings.tables)
 
 
 def read_at(spark: SparkSession, settings: Settings, name: str, version: int) -> DataFrame:

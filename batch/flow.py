@@ -8,7 +8,7 @@ from datetime import datetime
 from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
 from lake.reading import Lake
 from lake.settings import Settings
-from streaming.source import is_drop_name
+from streaming.source import drops_in_landing
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,7 @@ def drops_on_their_way(lake: Lake, settings: Settings) -> list[OnItsWay]:
     in_hand = _files_in_hand(lake, settings)
     found = [
         OnItsWay(info.name, info.size, info.modified_at, info.path in in_hand)
-        for info in lake.files.list(settings.landing)
-        if is_drop_name(info.name) and not info.is_dir
+        for info in drops_in_landing(lake.files, settings)
     ]
     return sorted(found, key=lambda each: (not each.in_hand, each.modified_at, each.name))
 

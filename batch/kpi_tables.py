@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
@@ -15,7 +14,7 @@ from pyspark.sql import functions as F
 from batch.kpi_notes import pack_note, read_note
 from batch.kpi_numbers import KEYS_OF, Key, Numbers, Rows
 from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
-from lake.fs import FileSystem
+from lake.fs import FileSystem, from_micros
 from lake.settings import Settings
 from lake.tables import (
     CHANNEL_KPIS,
@@ -35,7 +34,6 @@ KPI_TABLES: dict[str, Callable[[DataFrame], DataFrame]] = {
 }
 
 _KEYS = ("order_channel", "platform_type")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def write_run(spark: SparkSession, settings: Settings, rows: Rows, run: Shown) -
 
 def _label(rows: Mapping[Key, Numbers], run: Shown) -> list[tuple[Any, ...]]:
     """Put the rows of a table in order, and say of each which run it is of."""
-    at = _EPOCH + timedelta(microseconds=run.computed_at)
+    at = from_micros(run.computed_at)
     ordered = sorted(rows, key=lambda key: [(each is not None, each or "") for each in key])
     return [(*key, *rows[key], run.features_version, at) for key in ordered]
 

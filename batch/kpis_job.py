@@ -35,7 +35,7 @@ from batch.kpi_tables import KPI_TABLES, Shown, find_shown, write_run
 from batch.kpi_values import Values, add_changes, count_anew
 from lake.causes import recognise
 from lake.conflicts import CONFLICTS, retry_conflicts
-from lake.errors import FloError, NotFoundError
+from lake.errors import FloError, no_table
 from lake.session import build_session
 from lake.settings import Settings
 from lake.tables import FEATURES, table_path, table_version
@@ -80,9 +80,7 @@ def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False)
         KpiRun(features_version=7, computed=('channel_kpis', …), counted='')
     """
     if not DeltaTable.isDeltaTable(spark, table_path(settings, FEATURES)):
-        raise NotFoundError(
-            f"There is no table {FEATURES} under {settings.tables}; run `flo init` first."
-        )
+        raise no_table(FEATURES, settings.tables)
     return retry_conflicts(lambda: _run(spark, settings, full), "the KPI tables")
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.conflicts import retry_conflicts
-from lake.errors import NotFoundError, TransientError
+from lake.errors import TransientError, no_tables
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -107,7 +107,7 @@ def maintain(spark: SparkSession, settings: Settings, limits: Limits | None = No
     named = (*TABLES, *ON_DEMAND, *INTERNAL)
     present = [n for n in named if files.exists(f"{table_path(settings, n)}/_delta_log")]
     if not present:
-        raise NotFoundError(f"There are no tables under {settings.tables}; run `flo init` first.")
+        raise no_tables(settings.tables)
     # VACUUM and Delta's own cleaning of the log go by the tables' properties.
     set_properties(spark, settings)
     session = own_session(spark)

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from batch.cut import read_at
 from lake.conflicts import retry_conflicts
-from lake.errors import NotFoundError
+from lake.errors import NotFoundError, no_table
 from lake.settings import Settings
 from lake.tables import (
     CUSTOMER_SEGMENTS,
@@ -90,9 +90,7 @@ def compute_segments(
     """
     version = table_version(spark, settings, FEATURES)
     if version < 0:
-        raise NotFoundError(
-            f"There is no table {FEATURES} under {settings.tables}; run `flo init` first."
-        )
+        raise no_table(FEATURES, settings.tables)
     features = read_at(spark, settings, FEATURES, version)
     newest = features.agg(F.max("last_order_date").alias("newest")).collect()[0]["newest"]
     if newest is None:

@@ -11,21 +11,19 @@ from typing import Any
 from batch.accounts import Pending, look_at_landing, newest_accounts
 from batch.audit import Finding, audit_files
 from batch.kpi_notes import read_note
+from batch.kpi_numbers import KEYS_OF
 from batch.places import AUDITED, take_look
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.lock import Holder, LockView
 from checkpoints.rebuilding import Fault, examine
 from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
-from lake.fs import FileInfo
+from lake.fs import FileInfo, from_micros
 from lake.reading import Lake, Question, TableState
 from lake.settings import Settings
 from lake.tables import (
-    CHANNEL_KPIS,
-    CHANNEL_PLATFORM_KPIS,
     FEATURES,
     INTERNAL,
     LEDGER,
-    PLATFORM_KPIS,
     QUARANTINE,
     SNAPSHOTS,
     TABLES,
@@ -35,8 +33,6 @@ DAY = timedelta(hours=24)
 AUDITED_UP_TO = 10_000
 """Accounts up to which a status includes an audit, which lists the whole archive."""
 
-_KPI_TABLES = (CHANNEL_KPIS, PLATFORM_KPIS, CHANNEL_PLATFORM_KPIS)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What the accounts of one batch have in common.
 _OF_A_BATCH = ("batch_id", "started_at")
 _COLUMNS = (
@@ -130,7 +126,7 @@ class Standing:
     @property
     def stream_since(self) -> datetime | None:
         """When the stream that runs was started."""
-        return _EPOCH + timedelta(seconds=self.running.created) if self.running else None
+        return datetime.fromtimestamp(self.running.created, UTC) if self.running else None
 
     @property
     def kpis_behind(self) -> bool:
@@ -272,7 +268,7 @@ def _count_rows(accounts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _find_kpis(lake: Lake, settings: Settings, tables: Mapping[str, TableState]) -> Kpis:
-    shown = [_shown(lake, settings, name, tables.get(name)) for name in _KPI_TABLES]
+    shown = [_shown(lake, settings, name, tables.get(name)) for name in KEYS_OF]
     known = [each for each in shown if each.features_version is not None]
     if len(known) < len(shown):
         return Kpis()
@@ -285,8 +281,7 @@ def _shown(lake: Lake, settings: Settings, name: str, state: TableState | None) 
         return Kpis()
     note = read_note(lake.files, settings, name, state.version)
     if note is not None:
-        at = _EPOCH + timedelta(microseconds=note["computed_at"])
-        return Kpis(note["features_version"], at)
+        return Kpis(note["features_version"], from_micros(note["computed_at"]))
     columns = ("features_version", "computed_at")
     for row in lake.rows(Question(name, columns, newest_first=columns, limit=1)):
         return Kpis(row["features_version"], row["computed_at"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 from bench.contenders.client import Contender
 from bench.environments import clean_environment, iceberg_jar, iceberg_python, native_python
 from bench.places import BUILD, LAKES, ROOT
+from lake.settings import CONF, read_properties
 
-CONF = ROOT / "conf"
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -26,10 +25,7 @@ _QUIET = {
 
 def driver_memory() -> str:
     """The driver memory of the project's own settings, which every Spark contender gets."""
-    found = re.search(
-        r"^spark\.driver\.memory\s+(\S+)", (CONF / "spark-defaults.conf").read_text(), re.M
-    )
-    return found[1] if found else "1g"
+    return read_properties(CONF / "spark-defaults.conf").get("spark.driver.memory", "1g")
 
 
 def ours(name: str = "ours") -> Contender:

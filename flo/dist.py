@@ -29,7 +29,7 @@ from flo.failures import explain
 from flo.output import say
 from lake.contract import load_contract
 from lake.errors import ConfigError
-from lake.settings import CONF, PROJECT, Settings
+from lake.settings import CONF, PROJECT, Settings, read_properties
 from sandbox.java import find_java
 from sandbox.project import jars_dir
 
@@ -143,7 +143,7 @@ def _fill(folder: Path, settings: Settings, conf: Path) -> None:
     ):
         shutil.copyfile(source, folder / "conf" / name)
     properties = {
-        **_read_properties(CONF / "spark-defaults.conf"),
+        **read_properties(CONF / "spark-defaults.conf"),
         **settings.spark,
         **_shipped([f"jars/{jar.name}" for jar in jars]),
     }
@@ -213,12 +213,6 @@ def _write_zip(target: Path, files: Mapping[str, Path]) -> None:
             entry.external_attr = 0o644 << 16
             with archive.open(entry, "w") as packed, source.open("rb") as content:
                 shutil.copyfileobj(content, packed)
-
-
-def _read_properties(path: Path) -> dict[str, str]:
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-    settings = [line.partition(" ") for line in lines if line and not line.startswith("#")]
-    return {key: value.strip() for key, _, value in settings}
 
 
 def _to_text(properties: Mapping[str, str]) -> str:

@@ -43,6 +43,16 @@ class NotFoundError(TerminalError):
     """Something that was asked for by name does not exist."""
 
 
+def no_tables(folder: str) -> NotFoundError:
+    """Say that a lake has not been made."""
+    return NotFoundError(f"There are no tables under {folder}; run `flo init` first.")
+
+
+def no_table(name: str, folder: str) -> NotFoundError:
+    """Say that one of a lake's tables is not there."""
+    return NotFoundError(f"There is no table {name} under {folder}; run `flo init` first.")
+
+
 class LockedError(TerminalError):
     """Another stream holds these tables; the message says who."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from py4j.protocol import Py4JJavaError, Py4JNetworkError
 
 from lake.causes import translate
 from lake.errors import NotFoundError, TransientError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,39 @@ class FileInfo:
 
 def from_millis(millis: int) -> datetime:
     """Turn milliseconds since 1970 into a moment with the zone UTC, exactly."""
-    seconds, rest = divmod(millis, 1000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+    return from_micros(1000 * millis)
 
 
-class FileSystem:
+def from_micros(micros: int) -> datetime:
+    """Turn microseconds since 1970 into a moment with the zone UTC, exactly."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class Tree(ABC):
+    """What follows for every file system from looking at one path and listing one directory."""
+
+    @abstractmethod
+    def status(self, path: str) -> FileInfo | None:
+        """Describe a path, or return None where there is nothing."""
+
+    @abstractmethod
+    def list(self, path: str) -> list[FileInfo]:
+        """Describe what a directory holds, by name; empty where there is no directory."""
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is something at a path."""
+        return self.status(path) is not None
+
+    def walk(self, path: str) -> Iterator[FileInfo]:
+        """Describe every file below a directory."""
+        for info in self.list(path):
+            if info.is_dir:
+                yield from self.walk(info.path)
+            else:
+                yield info
+
+
+class FileSystem(Tree):
     """One Hadoop file system; every method takes full URIs or plain paths."""
 
     def __init__(self, jvm: Any, hadoop_conf: Any) -> None:
@@ -72,10 +103,6 @@ class FileSystem:
         except NotFoundError:
             return None
 
-    def exists(self, path: str) -> bool:
-        """Tell whether there is something at a path."""
-        return self.status(path) is not None
-
     def list(self, path: str) -> list[FileInfo]:
         """Describe what a directory holds, by name; empty where there is no directory."""
         try:
@@ -84,14 +111,6 @@ class FileSystem:
         except NotFoundError:
             return []
         return sorted((self._info(each) for each in found), key=lambda info: info.path)
-
-    def walk(self, path: str) -> Iterator[FileInfo]:
-        """Describe every file below a directory."""
-        for info in self.list(path):
-            if info.is_dir:
-                yield from self.walk(info.path)
-            else:
-                yield info
 
     def is_being_written(self, path: str) -> bool:
         """Tell whether a writer holds the file open; only HDFS knows, others say no."""

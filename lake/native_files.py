@@ -11,13 +11,17 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, cast
-from xml.etree import ElementTree
 
 from lake.causes import translate_text
 from lake.errors import FloError, NotFoundError, ServiceError
-from lake.fs import FileInfo
+from lake.fs import FileInfo, Tree
 from lake.reading import UnreadableError
-from lake.session import default_fs, prepare_environment, require_service
+from lake.session import (
+    default_fs,
+    hadoop_properties,
+    prepare_environment,
+    require_service,
+)
 from lake.settings import Settings
 
 T = TypeVar("T")
@@ -31,7 +35,7 @@ _CONNECT_SECONDS = 5
 _PATIENCE = (8.0, 60.0)
 
 
-class NativeFiles:
+class NativeFiles(Tree):
     """The file system of these settings, by ``hdfs-native``; it reads and never writes."""
 
     def __init__(self, client: Any) -> None:
@@ -50,7 +54,7 @@ class NativeFiles:
         prepare_environment(settings)
         require_service(settings)
         uri = native_uri(settings)
-        properties = _hadoop_properties(settings)
+        properties = hadoop_properties(settings)
         _require_namenode(uri, properties)
         if properties.get("hadoop.security.authentication", "simple") != "simple" and (
             ctypes.util.find_library("gssapi_krb5") is None
@@ -73,10 +77,6 @@ class NativeFiles:
         except NotFoundError:
             return None
 
-    def exists(self, path: str) -> bool:
-        """Tell whether there is something at a path."""
-        return self.status(path) is not None
-
     def list(self, path: str) -> list[FileInfo]:
         """Describe what a directory holds, by name; empty where there is no directory."""
         try:
@@ -85,14 +85,6 @@ class NativeFiles:
         except NotFoundError:
             return []
         return sorted(map(_info, found), key=lambda info: info.path)
-
-    def walk(self, path: str) -> Iterator[FileInfo]:
-        """Describe every file below a directory."""
-        for info in self.list(path):
-            if info.is_dir:
-                yield from self.walk(info.path)
-            else:
-                yield info
 
     def read_text(self, path: str) -> str | None:
         """Read a UTF-8 file whole, or return None where there is none."""
@@ -195,20 +187,6 @@ def _info(status: Any) -> FileInfo:
 
 def _plain(path: str) -> str:
     return _ADDRESS.sub("", path, count=1) or "/"
-
-
-def _hadoop_properties(settings: Settings) -> dict[str, str]:
-    """Read what the Hadoop configuration says of the file system."""
-    found: dict[str, str] = {}
-    conf = settings.resolved_hadoop_conf_dir
-    for name in ("core-site.xml", "hdfs-site.xml"):
-        file = conf / name if conf else None
-        if file is not None and file.is_file():
-            for entry in ElementTree.parse(file).iter("property"):  # noqa: S314 - our own
-                found[(entry.findtext("name") or "").strip()] = (
-                    entry.findtext("value") or ""
-                ).strip()
-    return found
 
 
 def _require_namenode(uri: str, properties: Mapping[str, str]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from lake.errors import NotFoundError
+from lake.errors import no_table
 from lake.native_files import bounded, native_uri, reading
 from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
-from lake.settings import CONF, Settings
+from lake.settings import CONF, Settings, read_properties
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,10 +42,7 @@ class NativeTables:
         with reading(f"Cannot read the table {question.table}"):
             found = bounded(lambda: self._ask(question))
         if found is None:
-            raise NotFoundError(
-                f"There is no table {question.table} under {self._settings.tables}; "
-                "run `flo init` first."
-            )
+            raise no_table(question.table, self._settings.tables)
         return found
 
     def state(self, name: str) -> TableState | None:
@@ -104,8 +101,6 @@ def _spark_default(name: str) -> str:
     """Read a setting from Spark's own defaults; empty where there is none."""
     file = Path(os.environ.get("SPARK_CONF_DIR") or CONF) / "spark-defaults.conf"
     try:
-        lines = file.read_text("utf-8").splitlines()
+        return read_properties(file).get(name, "")
     except OSError:
         return ""
-    pairs = (line.split(None, 1) for line in lines if line.startswith("spark."))
-    return next((pair[1].strip() for pair in pairs if pair[0] == name and len(pair) == 2), "")

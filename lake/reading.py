@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lake.errors import FloError
-from lake.fs import FileInfo
+from lake.fs import FileInfo, from_micros, from_millis
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,8 +31,6 @@ _NO_CHANGE = (
     "UPGRADE PROTOCOL",
     "ADD FEATURE",
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 NEWEST_COMMITS = 30
 """How many commits of a table are looked at for the newest that changed a row."""
@@ -133,8 +131,8 @@ class TableState:
         """
         version, millis, operation = commits[0]
         changes = (at for at, _, what in commits if changes_rows(what))
-        at = _EPOCH + timedelta(milliseconds=millis)
-        return cls(version, files, size, at, operation, next(changes, commits[-1][0]))
+        newest = next(changes, commits[-1][0])
+        return cls(version, files, size, from_millis(millis), operation, newest)
 
 
 class Tables(Protocol):
@@ -191,7 +189,4 @@ def _values(column: pa.Array, zone: ZoneInfo) -> list[Any]:
     if not str(column.type).startswith("timestamp[us"):
         return list(column.to_pylist())
     micros = column.cast("int64").to_pylist()
-    return [
-        None if each is None else (_EPOCH + timedelta(microseconds=each)).astimezone(zone)
-        for each in micros
-    ]
+    return [None if each is None else from_micros(each).astimezone(zone) for each in micros]

@@ -62,14 +62,21 @@ def require_service(settings: Settings) -> None:
 
 def default_fs(settings: Settings) -> str:
     """Read ``fs.defaultFS`` from the Hadoop configuration; empty where there is none."""
+    found = hadoop_properties(settings)
+    return found.get("fs.defaultFS") or found.get("fs.default.name", "")
+
+
+def hadoop_properties(settings: Settings) -> dict[str, str]:
+    """Read what the Hadoop configuration says of the file system; the last word on a name wins."""
+    found: dict[str, str] = {}
     conf = settings.resolved_hadoop_conf_dir
-    core = conf / "core-site.xml" if conf else None
-    if core is None or not core.is_file():
-        return ""
-    for entry in ElementTree.parse(core).iter("property"):  # noqa: S314 - our own configuration
-        if entry.findtext("name") in ("fs.defaultFS", "fs.default.name"):
-            return (entry.findtext("value") or "").strip()
-    return ""
+    for name in ("core-site.xml", "hdfs-site.xml"):
+        file = conf / name if conf else None
+        if file is not None and file.is_file():
+            for entry in ElementTree.parse(file).iter("property"):  # noqa: S314 - our own
+                key, value = (entry.findtext(part) or "" for part in ("name", "value"))
+                found[key.strip()] = value.strip()
+    return found
 
 
 def spark_submit(settings: Settings) -> list[str]:

@@ -116,6 +116,17 @@ class Settings(BaseSettings):
         return next((path for path in candidates if path and path.is_dir()), None)
 
 
+def read_properties(path: Path) -> dict[str, str]:
+    """Read a properties file of Spark's: a name, blanks, and a value on each line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    pairs = (line.partition(" ") for line in lines if line and not line.startswith("#"))
+    return {key: value.strip() for key, _, value in pairs}
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))

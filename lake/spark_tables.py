@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pyspark.sql import SparkSession
 
-from lake.errors import NotFoundError
+from lake.errors import no_table
 from lake.fs import FileSystem
 from lake.reading import NEWEST_COMMITS, Question, TableState
 from lake.settings import Settings
@@ -38,10 +38,7 @@ class SparkTables:
         """
         path = table_path(self._settings, question.table)
         if not FileSystem.of(self._spark).exists(f"{path}/_delta_log"):
-            raise NotFoundError(
-                f"There is no table {question.table} under {self._settings.tables}; "
-                "run `flo init` first."
-            )
+            raise no_table(question.table, self._settings.tables)
         return self._spark.sql(question.to_sql(f"delta.`{path}`", "`")).toArrow()
 
     def state(self, name: str) -> TableState | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lake.fs import FileInfo
+from lake.reading import Files
 from lake.settings import Settings
 
 NAMES = "*.{[cC][sS][vV],[cC][sS][vV].[gG][zZ]}"
@@ -19,6 +21,16 @@ UNFINISHED = ("_*", ".*", "*._COPYING_", "*.tmp", "*.part", "*.partial", "*.file
 def is_drop_name(name: str) -> bool:
     """Tell whether the source would take a file of this name."""
     return not name.startswith(("_", ".")) and name.lower().endswith((".csv", ".csv.gz"))
+
+
+def is_drop(info: FileInfo) -> bool:
+    """Tell whether the source would take this: a file, and of such a name."""
+    return not info.is_dir and is_drop_name(info.name)
+
+
+def drops_in_landing(files: Files, settings: Settings) -> list[FileInfo]:
+    """List the drops that lie in landing, by name; some may still be being written."""
+    return [info for info in files.list(settings.landing) if is_drop(info)]
 
 
 def landed_files(spark: SparkSession, settings: Settings) -> DataFrame:

@@ -23,7 +23,7 @@ from lake.settings import Settings
 from streaming.patience import Patience
 from streaming.processor import Processor
 from streaming.query import RunningQuery, Stopping
-from streaming.source import is_drop_name, landed_files
+from streaming.source import drops_in_landing, landed_files
 from streaming.stopping import StopRequest
 from streaming.sweep import find_deferred, sweep
 
@@ -194,9 +194,8 @@ class Supervisor:
     def _whole_files(self) -> list[FileInfo]:
         return [
             info
-            for info in self._files.list(self._settings.landing)
-            if (is_drop_name(info.name) and not info.is_dir)
-            and not self._files.is_being_written(info.path)
+            for info in drops_in_landing(self._files, self._settings)
+            if not self._files.is_being_written(info.path)
         ]
 
     def _start(self, processor: Processor) -> RunningQuery:

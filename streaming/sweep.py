@@ -16,7 +16,7 @@ from lake.errors import AccessError
 from lake.fs import FileInfo, from_millis
 from streaming.archive import archive_path
 from streaming.processor import Processor
-from streaming.source import UNFINISHED, is_drop_name
+from streaming.source import UNFINISHED, is_drop
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[Led
             row = processor.account_of(info)
             if row is not None:
                 processor.archive(row)
-            elif info.is_dir or not is_drop_name(info.name):
+            elif not is_drop(info):
                 refused += _refuse(processor, info)
             elif info.path in seen and not processor.files.is_being_written(info.path):
                 _renew(processor, info)
