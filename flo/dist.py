@@ -147,7 +147,9 @@ def _fill(folder: Path, settings: Settings, conf: Path) -> None:
         **settings.spark,
         **_shipped([f"jars/{jar.name}" for jar in jars]),
     }
-    (folder / "conf" / SPARK_CONF).write_text(_to_text(properties), "utf-8")
+    file = folder / "conf" / SPARK_CONF
+    file.touch(mode=0o600)  # it may hold a secret of the settings
+    file.write_text(_to_text(properties), "utf-8")
 
 
 def _shipped(jars: list[str]) -> dict[str, str]:

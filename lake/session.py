@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from lake.errors import ServiceError
 from lake.fs import FileSystem
-from lake.settings import CONF, Settings
+from lake.settings import CONF, Settings, is_secret
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """Java options for a process that asks little and ends."""
@@ -80,9 +80,17 @@ def hadoop_properties(settings: Settings) -> dict[str, str]:
 
 
 def spark_submit(settings: Settings) -> list[str]:
-    """The start of a ``spark-submit`` command line for a job of ours."""
+    """The start of a ``spark-submit`` command line for a job of ours.
+
+    A secret is not on it, where every user of the machine could read it: the job reads the settings
+    again, and gives them all to its session.
+    """
     home = Path(pyspark.__file__).parent
-    further = [f"--conf={key}={value}" for key, value in sorted(settings.spark.items())]
+    further = [
+        f"--conf={key}={value}"
+        for key, value in sorted(settings.spark.items())
+        if not is_secret(key)
+    ]
     return [str(home / "bin" / "spark-submit"), "--master", settings.master, *further]
 
 

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from lake.errors import ConfigError
 
@@ -75,6 +80,11 @@ class Settings(BaseSettings):
             return cls(**values)
         except ValidationError as error:
             raise ConfigError(_explain(path, error)) from None
+        except SettingsError:  # its text would show the value, which may hold a secret
+            raise ConfigError(
+                "The variable FLO_SPARK is not a JSON object of texts; "
+                'write it like {"spark.driver.memory": "2g"}.'
+            ) from None
 
     @cached_property
     def landing(self) -> str:
@@ -100,7 +110,7 @@ class Settings(BaseSettings):
     def shown_spark(self) -> dict[str, str]:
         """The further Spark settings as they may be shown: what names a secret has no value."""
         return {
-            key: "*** (redacted)" if _SECRET.search(key) else value
+            key: "*** (redacted)" if is_secret(key) else value
             for key, value in sorted(self.spark.items())
         }
 
@@ -114,6 +124,11 @@ class Settings(BaseSettings):
         named = os.environ.get("HADOOP_CONF_DIR")
         candidates = [Path(named) if named else None, self.hadoop_conf_dir, self.var / "hadoop"]
         return next((path for path in candidates if path and path.is_dir()), None)
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a Spark setting of this name holds what must not be shown."""
+    return bool(_SECRET.search(name))
 
 
 def read_properties(path: Path) -> dict[str, str]:

@@ -33,8 +33,8 @@ NAMED = (
 DELTA_CHECKPOINT = "delta_checkpoint"
 AT_RANDOM = "at_random"
 POINTS = (*NAMED, DELTA_CHECKPOINT, AT_RANDOM, AT_RANDOM)
-KILLS_PER_LAKE = 8
-DROPS_PER_LAKE = 40
+KILLS_PER_LAKE = 20
+DROPS_PER_LAKE = 60
 # One drop after the other, so that there is a batch to break for every kill.
 _BATCH = 2
 _LONGEST_RUN = 180
@@ -63,7 +63,8 @@ class LakeResult:
     Attributes:
         killed: the kills whose process was indeed killed, not too late.
         differences: rows that differ from the undisturbed run, by table.
-        clean_seconds: from the start of the undisturbed stream to its first account.
+        clean_seconds: from the start of a stream on a fresh lake, with one batch's drops in
+            landing, to its first account.
         restart_seconds: the same for the starts right after a kill.
     """
 
@@ -95,6 +96,8 @@ def torture(
     """
     drops = make_drops(seeds[0], drops_per_lake)
     disturbed, quiet = (_fill(spark, template, drops) for _ in range(2))
+    fresh = _fill(spark, template, drops[:_BATCH])
+    clean = _finish(fresh, env, logs / f"seed_{seeds[0]}_fresh.log")
     killed, restarts = [], []
     for kill in map(Kill.of, seeds):
         stream = _start(disturbed, env, logs / f"seed_{kill.seed}.log", kill)
@@ -103,7 +106,7 @@ def torture(
         if (seconds := _seconds_to_first_account(stream)) is not None:
             restarts.append(seconds)
     _finish(disturbed, env, logs / f"seed_{seeds[0]}_last.log")
-    clean = _finish(quiet, env, logs / f"seed_{seeds[0]}_quiet.log")
+    _finish(quiet, env, logs / f"seed_{seeds[0]}_quiet.log")
     pictures = take_picture(disturbed), take_picture(quiet)
     differences = _all_differences(disturbed, *pictures)
     rows = pictures[1][SNAPSHOTS].total() + pictures[1][QUARANTINE].total()
