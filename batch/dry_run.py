@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.kpi_changes import KpiChange, compare_kpis
+from batch.kpis.changes import KpiChange, compare_kpis
 from batch.settled import is_ingested, read_settled
 from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract

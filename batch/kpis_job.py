@@ -30,9 +30,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from batch.kpi_numbers import Rows, ValuesError, compute_rows
-from batch.kpi_tables import KPI_TABLES, Shown, find_shown, write_run
-from batch.kpi_values import Values, add_changes, count_anew
+from batch.kpis.numbers import Rows, ValuesError, compute_rows
+from batch.kpis.tables import KPI_TABLES, Shown, find_shown, write_run
+from batch.kpis.values import Values, add_changes, count_anew
 from lake.causes import recognise
 from lake.conflicts import CONFLICTS, retry_conflicts
 from lake.errors import FloError, no_table
@@ -61,7 +61,7 @@ class KpiRun:
 def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False) -> KpiRun:
     """Bring the KPI tables to the newest version of the features.
 
-    - Of the features only what changed is read; see `batch.kpi_values`. Where that is not enough
+    - Of the features only what changed is read; see `batch.kpis.values`. Where that is not enough
       (the first run, a feed that is no longer kept, other features in their place, counts that do
       not add up), or with `full`, all customers are counted.
     - All tables are computed from one and the same version.

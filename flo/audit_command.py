@@ -19,8 +19,8 @@ def audit(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) 
     Exit code 1 if there is one. It may be asked while a stream runs.
     """
     settings = settings_for(ctx, conf)
-    from batch.audit import Audit, audit_files
-    from batch.places import read_accounts, take_look
+    from batch.standing.audit import Audit, audit_files
+    from batch.standing.places import read_accounts, take_look
     from flo.asking import OpenLake, ask_lake
 
     def ask(open_lake: OpenLake) -> Audit:

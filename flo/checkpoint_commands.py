@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def show(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
     """Show batches planned and committed, files seen and pending, and whether it is sound."""
     settings = settings_for(ctx, conf)
-    from batch.accounts import look_at_landing
+    from batch.standing.accounts import look_at_landing
     from checkpoints.standing import describe_checkpoint
     from lake.session import open_file_system
 
@@ -42,7 +42,7 @@ def show(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -
 def rebuild(ctx: typer.Context, conf: Conf = None) -> None:
     """Set the checkpoint aside, for a fresh one at the next start; refused while a stream runs."""
     settings = settings_for(ctx, conf)
-    from batch.accounts import look_at_landing
+    from batch.standing.accounts import look_at_landing
     from checkpoints.rebuilding import rebuild_checkpoint
     from lake.session import open_file_system
 

@@ -72,7 +72,7 @@ def profile(
 ) -> None:
     """Look at a CSV file: first rows, counts, types, missing values, repeated customers."""
     settings = settings_for(ctx, conf)
-    from batch.first_look import look_at
+    from batch.csv_profile.first_look import look_at
     from flo.csv_file import open_csv
     from flo.profile_output import print_profile
     from lake.contract import load_contract

@@ -64,8 +64,8 @@ def landing_name(name: str, taken: set[str], now: datetime) -> str:
 
 
 def _dry_run(settings: Settings, file: Path, output: Format) -> None:
-    from batch.accounts import look_at_landing
     from batch.dry_run import dry_run, quiet_settings
+    from batch.standing.accounts import look_at_landing
     from flo.dry_run_output import print_dry_run
     from lake.contract import load_contract
     from lake.fs import FileSystem

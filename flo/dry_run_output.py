@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from batch.accounts import COUNTS
 from batch.dry_run import DryRun
-from batch.kpi_changes import KpiChange
-from batch.kpis import NUMBERS
+from batch.kpis.changes import KpiChange
+from batch.kpis.formulas import NUMBERS
+from batch.standing.accounts import COUNTS
 from checkpoints.ledger import LedgerRow, State
 from flo.output import Format, print_rows
 

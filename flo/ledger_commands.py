@@ -35,8 +35,8 @@ def register(app: typer.Typer) -> None:
 def status(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
     """Show on one screen how all stands, and what has to be done, if anything."""
     settings = settings_for(ctx, conf)
-    from batch.advice import advise
-    from batch.standing import look_at_lake
+    from batch.standing.advice import advise
+    from batch.standing.lake import look_at_lake
     from flo.asking import ask_lake
     from flo.status_output import print_status, status_rows
 
@@ -59,7 +59,7 @@ def drops(
 ) -> None:
     """Show the ledger: what became of each drop. CSV and JSON have all columns."""
     settings = settings_for(ctx, conf)
-    from batch.accounts import SHORT, newest_accounts, shorten
+    from batch.standing.accounts import SHORT, newest_accounts, shorten
     from flo.asking import OpenLake, ask_lake
 
     question = newest_accounts(state=state.value if state else None, limit=limit)
@@ -109,7 +109,7 @@ def quarantine(
     settings = settings_for(ctx, conf)
     from pyspark.sql import functions as F
 
-    from batch.accounts import count_reasons, find_drop, quarantined_rows
+    from batch.standing.accounts import count_reasons, find_drop, quarantined_rows
     from lake.session import build_session
 
     spark = build_session(settings, "flo-quarantine", short=True)

@@ -19,8 +19,8 @@ def maintain(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABL
     It may run beside a stream, which does what it needs by itself.
     """
     settings = settings_for(ctx, conf)
-    from batch.maintain import Upkept
-    from batch.maintain import maintain as keep_up
+    from batch.upkeep.maintain import Upkept
+    from batch.upkeep.maintain import maintain as keep_up
     from lake.session import build_session
 
     done = keep_up(build_session(settings, "flo-maintain"), settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batch.first_look import KEY, FirstLook
+from batch.csv_profile.first_look import KEY, FirstLook
 from flo.csv_file import CsvFile
 from flo.output import Format, print_rows
 

@@ -33,7 +33,7 @@ def kpis(
 ) -> None:
     """Bring the KPI tables to the newest features, from what changed in them, and print them."""
     settings = settings_for(ctx, conf)
-    from batch.kpi_tables import read_kpis
+    from batch.kpis.tables import read_kpis
     from batch.kpis_job import compute_kpis, describe
     from lake.session import build_session
 
@@ -48,7 +48,7 @@ def kpis(
 
 def _print_each(kpis: DataFrame) -> None:
     """Print the KPI tables one below the other, each with its own columns, for reading."""
-    from batch.kpi_tables import KPI_TABLES
+    from batch.kpis.tables import KPI_TABLES
     from flo.spark_rows import read_rows
     from lake.tables import TABLES
 
@@ -77,7 +77,7 @@ def sql(
 
     Of several statements the last one's result is printed.
     """
-    from batch.statements import split_statements
+    from batch.questions.statements import split_statements
 
     statements = split_statements(sys.stdin.read() if statement == "-" else statement)
     if not statements:
@@ -87,7 +87,7 @@ def sql(
 
     spark = build_session(settings, "flo-sql", names=as_of is None, short=True)
     if as_of is not None:
-        from batch.ask import lake_names
+        from batch.questions.ask import lake_names
 
         moment = lake_names(spark, settings, as_of)
         say(f"As of {moment.at.isoformat()}.")

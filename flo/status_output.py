@@ -15,8 +15,8 @@ from rich.text import Text
 from flo.output import plain
 
 if TYPE_CHECKING:
-    from batch.advice import Advice
-    from batch.standing import Share, Standing
+    from batch.standing.advice import Advice
+    from batch.standing.lake import Share, Standing
     from lake.settings import Settings
 
 _STATES = ("ingested", "duplicate", "rejected")

@@ -45,7 +45,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from batch.upkeep import Upkeep
+    from batch.upkeep.unattended import Upkeep
     from lake.contract import load_contract
     from lake.initialise import initialise
     from lake.names import publish_names

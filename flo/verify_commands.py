@@ -32,7 +32,7 @@ def verify(
     Exit code 1 if there is one. It may be asked while a stream runs.
     """
     settings = settings_for(ctx, conf)
-    from batch.verify import verify as compare
+    from batch.verification.verify import verify as compare
     from lake.session import build_session
 
     found = compare(build_session(settings, "flo-verify"), settings, from_archive=from_archive)
@@ -49,7 +49,7 @@ def verify(
 def rebuild(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
     """Recompute the features from the snapshots, and replace in one commit what differs."""
     settings = settings_for(ctx, conf)
-    from batch.rebuild import rebuild as replace
+    from batch.verification.rebuild import rebuild as replace
     from lake.session import build_session
 
     done = replace(build_session(settings, "flo-rebuild"), settings)

@@ -20,8 +20,8 @@ from flo.status_output import ago, draw_status, size_in_words
 from lake.errors import TransientError
 
 if TYPE_CHECKING:
-    from batch.flow import OnItsWay
-    from batch.standing import Standing
+    from batch.standing.flow import OnItsWay
+    from batch.standing.lake import Standing
     from lake.reading import Lake
     from lake.settings import Settings
 
@@ -83,10 +83,10 @@ class Screen:
         return self._drawn
 
     def _look(self, height: int) -> RenderableType:
-        from batch.accounts import newest_accounts, shorten
-        from batch.advice import advise
-        from batch.flow import drops_on_their_way
-        from batch.standing import look_at_lake
+        from batch.standing.accounts import newest_accounts, shorten
+        from batch.standing.advice import advise
+        from batch.standing.flow import drops_on_their_way
+        from batch.standing.lake import look_at_lake
         from lake.tables import LEDGER
 
         lake, last = self._open_lake(), self._last
@@ -160,7 +160,7 @@ def _print_for_ever(open_lake: OpenLake, settings: Settings, seconds: float) -> 
 
 def print_new(lake: Lake, settings: Settings, seen: set[tuple[Any, ...]]) -> None:
     """Print the accounts that were not printed before, the oldest first."""
-    from batch.accounts import look_at_landing, newest_accounts, shorten
+    from batch.standing.accounts import look_at_landing, newest_accounts, shorten
 
     newest = [shorten(row) for row in lake.rows(newest_accounts(limit=_NEWEST))]
     for row in reversed(newest):

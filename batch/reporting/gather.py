@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from batch.cut import take_cut
-from batch.kpi_tables import read_kpis
+from batch.kpis.tables import read_kpis
 from batch.reporting.courses import gather_courses
 from batch.reporting.figures import (
     Column,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pyspark.sql import SparkSession
 
 from batch.kpis_job import compute_kpis
-from batch.upkeep import Upkeep
+from batch.upkeep.unattended import Upkeep
 from bench.contenders.disk import bytes_below
 from bench.contenders.protocol import serve
 from bench.counting import counting

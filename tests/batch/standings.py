@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from batch.accounts import Pending
-from batch.standing import Standing
+from batch.standing.accounts import Pending
+from batch.standing.lake import Standing
 from checkpoints.lock import Holder
 from lake.errors import NotFoundError
 from lake.reading import Question, TableState

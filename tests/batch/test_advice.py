@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from batch.accounts import Pending
-from batch.advice import RULES, advise
-from batch.audit import Finding, Kind
-from batch.standing import Batch, Kpis, Share
+from batch.standing.accounts import Pending
+from batch.standing.advice import RULES, advise
+from batch.standing.audit import Finding, Kind
+from batch.standing.lake import Batch, Kpis, Share
 from checkpoints.rebuilding import Fault
 from lake.fs import FileInfo
 from lake.tables import FEATURES, LEDGER

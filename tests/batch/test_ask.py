@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from batch.ask import find_moment, lake_names
+from batch.questions.ask import find_moment, lake_names
 from lake.errors import ConfigError, NotFoundError
 from lake.settings import Settings
 from lake.tables import CHANNEL_KPIS, FEATURES, LEDGER, TABLES, table_path, table_version

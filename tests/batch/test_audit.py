@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from batch.audit import audit_files, count_states, find_unaccounted
-from batch.places import Look
+from batch.standing.audit import audit_files, count_states, find_unaccounted
+from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow
 from checkpoints.spark_checkpoint import SeenFile
 from flo import cli

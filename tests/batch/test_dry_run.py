@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from batch import dry_run as module
 from batch.dry_run import DryRun, dry_run, quiet_settings
-from batch.kpi_changes import KpiChange, compare_kpis
-from batch.kpi_tables import KPI_TABLES
-from batch.kpis import NUMBERS
+from batch.kpis.changes import KpiChange, compare_kpis
+from batch.kpis.formulas import NUMBERS
+from batch.kpis.tables import KPI_TABLES
 from checkpoints.ledger import Ledger
 from flo import cli
 from lake.contract import load_contract

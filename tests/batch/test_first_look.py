@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pytest
 
-from batch.first_look import FirstLook, look_at
-from batch.types_of_text import TypeOfText
+from batch.csv_profile.first_look import FirstLook, look_at
+from batch.csv_profile.types_of_text import TypeOfText
 
 
 def look(header: Sequence[str], *batches: Sequence[tuple[str | None, ...]]) -> FirstLook:

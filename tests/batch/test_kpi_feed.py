@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch import kpi_tables, kpi_values
-from batch.kpi_checks import check_kpis
-from batch.kpi_numbers import KEYS_OF
-from batch.kpi_tables import KPI_TABLES
-from batch.kpis import NUMBERS
+from batch.kpis import tables as kpi_tables
+from batch.kpis import values as kpi_values
+from batch.kpis.formulas import NUMBERS
+from batch.kpis.numbers import KEYS_OF
+from batch.kpis.tables import KPI_TABLES
 from batch.kpis_job import KpiRun, compute_kpis, describe
-from batch.maintain import DAY, may_have_old_files
+from batch.upkeep.maintain import DAY, may_have_old_files
+from batch.verification.kpi_checks import check_kpis
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -348,7 +349,7 @@ def test_old_files_of_the_counts_are_removed_after_a_day(
     assert not may_have_old_files(spark, lake, KPI_VALUES)
 
     later = time.time() + 2 * DAY
-    monkeypatch.setattr("batch.maintain.time.time", lambda: later)
+    monkeypatch.setattr("batch.upkeep.maintain.time.time", lambda: later)
 
     assert may_have_old_files(spark, lake, KPI_VALUES)
     assert not may_have_old_files(spark, lake, FEATURES)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.kpi_numbers import KEYS_OF, Band, Value, ValuesError, compute_rows
-from batch.kpis import NUMBERS
+from batch.kpis.formulas import NUMBERS
+from batch.kpis.numbers import KEYS_OF, Band, Value, ValuesError, compute_rows
 from tests.kpi_oracle import Row, oracle, same
 
 amounts = st.integers(0, 10**18 - 1) | st.integers(0, 400) | st.integers(9_990, 10_110)

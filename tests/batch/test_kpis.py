@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
+from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
 from tests.kpi_oracle import CHANNEL, PLATFORM, Numbers, Row, oracle, same
 
 pytestmark = pytest.mark.spark

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from batch import kpi_tables
-from batch.kpi_tables import KPI_TABLES, read_kpis
+from batch.kpis import tables as kpi_tables
+from batch.kpis.tables import KPI_TABLES, read_kpis
 from batch.kpis_job import KpiRun, compute_kpis
 from lake.errors import NotFoundError
 from lake.settings import Settings

@@ -13,9 +13,9 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import batch.maintain
-import batch.upkeep
-from batch.maintain import (
+import batch.upkeep.maintain
+import batch.upkeep.unattended
+from batch.upkeep.maintain import (
     Files,
     Limits,
     Upkept,
@@ -26,7 +26,7 @@ from batch.maintain import (
     own_session,
     vacuum,
 )
-from batch.upkeep import LIMITS, Upkeep, vacuum_marker
+from batch.upkeep.unattended import LIMITS, Upkeep, vacuum_marker
 from lake.conflicts import retry_conflicts
 from lake.errors import ConfigError, NotFoundError, TransientError
 from lake.settings import Settings
@@ -101,7 +101,7 @@ def test_maintain_leaves_fewer_files_the_same_rows_and_every_earlier_version(
 ) -> None:
     """Files and marks of deleted rows go; rows, earlier versions and accounts stay."""
     tables = (FEATURES, LEDGER, QUARANTINE)
-    monkeypatch.setattr(batch.maintain, "TABLES", tables)  # the others would only take time
+    monkeypatch.setattr(batch.upkeep.maintain, "TABLES", tables)  # the others would only take time
     lake.put("a.csv", csv(*(row(f"c{n}") for n in range(4))))
     lake.take()
     lake.put("b.csv", csv(row("c1", last="2021-02-02", orders_offline="2")))
@@ -182,7 +182,7 @@ def test_the_version_says_when_to_look_so_that_short_runs_look_as_often(
         looks.append(name)
         return Files(0, 0, 0, 0, 0, 0)
 
-    monkeypatch.setattr(batch.upkeep, "look_at", count)
+    monkeypatch.setattr(batch.upkeep.unattended, "look_at", count)
     limits = Limits(small_files=32)
     one_stream = upkeep(lake, limits)
     for number in range(16):
@@ -209,7 +209,7 @@ def test_trouble_is_a_warning_and_is_not_repeated_after_each_batch(
         tries.append(name)
         raise trouble
 
-    monkeypatch.setattr(batch.upkeep, "compact", fail)
+    monkeypatch.setattr(batch.upkeep.unattended, "compact", fail)
     kept = upkeep(lake, Limits(small_files=4))
     kept.after_batch()
     kept.after_batch()
@@ -233,8 +233,8 @@ def test_a_table_that_others_keep_changing_is_left_for_the_next_time(
     def lose(action: object, what: str) -> None:
         raise TransientError(f"Other writers kept changing {what}; let them end and try again.")
 
-    monkeypatch.setattr(batch.maintain, "retry_conflicts", lose)
-    monkeypatch.setattr(batch.maintain, "TABLES", (LEDGER, QUARANTINE))
+    monkeypatch.setattr(batch.upkeep.maintain, "retry_conflicts", lose)
+    monkeypatch.setattr(batch.upkeep.maintain, "TABLES", (LEDGER, QUARANTINE))
     done = maintain(lake.spark, lake.settings)
     assert [(each.table, each.files_after, bool(each.note)) for each in done] == [
         (LEDGER, 0, False),
@@ -298,12 +298,14 @@ def test_the_stream_removes_old_files_once_a_day_and_only_from_old_tables(
         removed.append(name)
         return 0
 
-    monkeypatch.setattr(batch.upkeep, "vacuum", note)
+    monkeypatch.setattr(batch.upkeep.unattended, "vacuum", note)
     often = Limits(small_files=4)
     append(lake, refused(lake, 1))
     upkeep(lake, often).after_batch()
     assert (removed, lake.files.exists(vacuum_marker(lake.settings))) == ([], False)
-    monkeypatch.setattr(batch.upkeep, "may_have_old_files", lambda _s, _t, name: name == LEDGER)
+    monkeypatch.setattr(
+        batch.upkeep.unattended, "may_have_old_files", lambda _s, _t, name: name == LEDGER
+    )
     for _ in range(2):
         upkeep(lake, often).after_batch()
     assert removed == [LEDGER]

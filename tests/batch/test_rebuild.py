@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import streaming.processor
-from batch.differences import MISSING, SURPLUS
 from batch.kpis_job import compute_kpis
-from batch.rebuild import Rebuilt, rebuild
-from batch.verify import verify
+from batch.verification.differences import MISSING, SURPLUS
+from batch.verification.rebuild import Rebuilt, rebuild
+from batch.verification.verify import verify
 from checkpoints.lock import StreamLock
 from lake.errors import LockedError
 from lake.tables import FEATURES, table_path, table_version

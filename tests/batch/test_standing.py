@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.flow import drops_on_their_way
-from batch.standing import look_at_lake
+from batch.standing.flow import drops_on_their_way
+from batch.standing.lake import look_at_lake
 from checkpoints.lock import Holder
 from checkpoints.rebuilding import Fault, open_checkpoint
 from lake.reading import Lake, TableState

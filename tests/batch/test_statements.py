@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batch.statements import split_statements
+from batch.questions.statements import split_statements
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 from typer.testing import CliRunner, Result
 
 import streaming.processor
-from batch.differences import SURPLUS
 from batch.kpis_job import compute_kpis
-from batch.ledger_checks import UNKNOWN
-from batch.verify import Verification, verify
+from batch.verification.differences import SURPLUS
+from batch.verification.ledger_checks import UNKNOWN
+from batch.verification.verify import Verification, verify
 from checkpoints.lock import StreamLock
 from flo import cli
 from lake.errors import NotFoundError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from batch.kpi_tables import KPI_TABLES
+from batch.kpis.tables import KPI_TABLES
 from batch.kpis_job import compute_kpis
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 from tests.lakes import DropLake

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from batch.kpis_job import compute_kpis
-from batch.maintain import Limits, compact, look_at, own_session, vacuum
+from batch.upkeep.maintain import Limits, compact, look_at, own_session, vacuum
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS
 from tests.faults.drops import MadeDrop
 from tests.faults.running import running

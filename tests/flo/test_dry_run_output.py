@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from batch.dry_run import DryRun
-from batch.kpi_changes import KpiChange
-from batch.kpis import NUMBERS
+from batch.kpis.changes import KpiChange
+from batch.kpis.formulas import NUMBERS
 from checkpoints.ledger import LedgerRow, State
 from flo import cli
 from flo.dry_run_output import describe, print_dry_run

@@ -8,10 +8,10 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from batch.accounts import Pending
-from batch.advice import advise
-from batch.flow import OnItsWay
-from batch.standing import Batch, Kpis, Share, Standing
+from batch.standing.accounts import Pending
+from batch.standing.advice import advise
+from batch.standing.flow import OnItsWay
+from batch.standing.lake import Batch, Kpis, Share, Standing
 from flo.status_output import age, draw_status, size_in_words, status_rows
 from flo.watch_output import Screen, draw_drops, print_new
 from lake.errors import ServiceError

@@ -18,9 +18,9 @@ import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
-from batch.accounts import newest_accounts
 from batch.kpis_job import compute_kpis
-from batch.standing import look_at_lake
+from batch.standing.accounts import newest_accounts
+from batch.standing.lake import look_at_lake
 from flo import asking, cli
 from flo.asking import open_native
 from lake.errors import AccessError

@@ -9,7 +9,9 @@ from lake.session import spark_submit
 from lake.settings import Settings
 
 
-@pytest.mark.parametrize("value", ["hunter2", '{"spark.app.password": "hunter2"', '"hunter2"', "[]"])
+@pytest.mark.parametrize(
+    "value", ["hunter2", '{"spark.app.password": "hunter2"', '"hunter2"', "[]"]
+)
 def test_malformed_spark_settings_are_named_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:

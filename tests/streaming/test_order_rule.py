@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
+from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
 from lake.tables import FEATURES, QUARANTINE, TABLES
 from tests.lakes import DropLake
 from tests.oracle import OPTIONAL, OUTCOMES, REQUIRED, File, Oracle

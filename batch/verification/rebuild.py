@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.cut import require_tables, take_cut
-from batch.recompute import compared_columns, recompute_features, value_columns
+from batch.verification.recompute import compared_columns, recompute_features, value_columns
 from checkpoints.ledger import Ledger
 from checkpoints.lock import LEASE_SECONDS, StreamLock
 from checkpoints.recovery import recover

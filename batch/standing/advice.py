@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from batch.standing import Standing
+from batch.standing.lake import Standing
 from checkpoints.ledger import State
 from checkpoints.rebuilding import Fault
 from lake.tables import FEATURES, LEDGER

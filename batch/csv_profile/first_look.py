@@ -14,7 +14,7 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.types_of_text import TypeOfText
+from batch.csv_profile.types_of_text import TypeOfText
 
 KEY = "master_id"
 GROUPS = ("platform_type", "order_channel")

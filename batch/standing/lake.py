@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from batch.accounts import Pending, look_at_landing, newest_accounts
-from batch.audit import Finding, audit_files
-from batch.kpi_notes import read_note
-from batch.kpi_numbers import KEYS_OF
-from batch.places import AUDITED, take_look
+from batch.kpis.notes import read_note
+from batch.kpis.numbers import KEYS_OF
+from batch.standing.accounts import Pending, look_at_landing, newest_accounts
+from batch.standing.audit import Finding, audit_files
+from batch.standing.places import AUDITED, take_look
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.lock import Holder, LockView
 from checkpoints.rebuilding import Fault, examine

@@ -10,8 +10,8 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from batch.kpi_tables import KPI_TABLES
-from batch.kpis import NUMBERS, kpis_by
+from batch.kpis.formulas import NUMBERS, kpis_by
+from batch.kpis.tables import KPI_TABLES
 from lake.tables import TABLES
 
 Number = int | float | Decimal | None
@@ -34,7 +34,7 @@ class KpiChange:
     Attributes:
         kpi_table: the table.
         group: the row's key: the table's own key columns and their values.
-        before: its numbers (`batch.kpis.NUMBERS`) by name; a group that nobody is in has totals
+        before: its numbers (`formulas.NUMBERS`) by name; a group that nobody is in has totals
             of zero and no averages and quartiles.
         after: the same, afterwards.
     """

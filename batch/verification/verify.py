@@ -9,13 +9,13 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.archive_reading import CHECK as ARCHIVE
-from batch.archive_reading import ArchiveReading, kept_columns, read_archive
 from batch.cut import Cut, take_cut
-from batch.differences import Difference, compare_rows, count_findings, find
-from batch.kpi_checks import check_kpis
-from batch.ledger_checks import check_ledger
-from batch.recompute import recompute_features
+from batch.verification.archive_reading import CHECK as ARCHIVE
+from batch.verification.archive_reading import ArchiveReading, kept_columns, read_archive
+from batch.verification.differences import Difference, compare_rows, count_findings, find
+from batch.verification.kpi_checks import check_kpis
+from batch.verification.ledger_checks import check_ledger
+from batch.verification.recompute import recompute_features
 from lake.contract import Contract, load_contract
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS

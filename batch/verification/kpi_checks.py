@@ -13,11 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.cut import read_at
-from batch.differences import Difference, compare_rows, count_findings
-from batch.kpi_numbers import ValuesError
-from batch.kpi_tables import KPI_TABLES
-from batch.kpi_values import VALUE_KEYS, Values, add_up, count_values, read_values
-from batch.kpis import NUMBERS
+from batch.kpis.formulas import NUMBERS
+from batch.kpis.numbers import ValuesError
+from batch.kpis.tables import KPI_TABLES
+from batch.kpis.values import VALUE_KEYS, Values, add_up, count_values, read_values
+from batch.verification.differences import Difference, compare_rows, count_findings
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_VALUES, table_version
 

@@ -11,9 +11,9 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.kpi_notes import pack_note, read_note
-from batch.kpi_numbers import KEYS_OF, Key, Numbers, Rows
-from batch.kpis import channel_kpis, channel_platform_kpis, platform_kpis
+from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
+from batch.kpis.notes import pack_note, read_note
+from batch.kpis.numbers import KEYS_OF, Key, Numbers, Rows
 from lake.fs import FileSystem, from_micros
 from lake.settings import Settings
 from lake.tables import (

@@ -1,7 +1,7 @@
 """From counts of customers by revenue to the rows of the KPI tables, in whole numbers.
 
-What is here needs no Spark. It is another way to the numbers of `batch.kpis`, which starts from the
-customers: one that looks at single amounts only where a quartile is.
+What is here needs no Spark. It is another way to the numbers of `batch.kpis.formulas`, which starts
+from the customers: one that looks at single amounts only where a quartile is.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Group:
 
 
 def compute_rows(counts: Counts) -> Rows:
-    """Compute the rows of each KPI table; the definitions are those of `batch.kpis.kpis_by`.
+    """Compute the rows of each KPI table, as `batch.kpis.formulas.kpis_by` defines them.
 
     Returns:
         Of each table, by its key, the numbers in the order of the table.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from batch.places import Look
+from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.spark_checkpoint import SeenFile
 from lake.fs import FileInfo, from_millis

@@ -15,8 +15,8 @@ from delta.exceptions import ConcurrentTransactionException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.kpi_notes import pack_note, read_note
-from batch.kpi_numbers import Band, Value, ValuesError
+from batch.kpis.notes import pack_note, read_note
+from batch.kpis.numbers import Band, Value, ValuesError
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (

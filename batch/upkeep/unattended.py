@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from pyspark.sql import SparkSession
 
-from batch.maintain import (
+from batch.upkeep.maintain import (
     DAY,
     Limits,
     compact,
@@ -58,7 +58,7 @@ class Upkeep:
     - A table is looked at once in so many commits that its small files may have come near their
       limit; its version says when, so that a stream which is started anew for each drop looks
       as often as one that runs for weeks.
-    - A table outside its limits is compacted, see :func:`batch.maintain.compact`.
+    - A table outside its limits is compacted, see :func:`batch.upkeep.maintain.compact`.
     - Once a day, files older than ``keep_days`` are removed from the tables that are older.
     - Delta itself checkpoints and cleans the log of a table that is written to.
 

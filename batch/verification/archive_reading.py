@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from batch.differences import Difference
+from batch.verification.differences import Difference
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem

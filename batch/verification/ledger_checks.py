@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from batch.cut import Cut, leave_out
-from batch.differences import find
+from batch.verification.differences import find
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
 from streaming.upsert import OUTCOMES
 

@@ -1,0 +1,1 @@
+"""The first look at a CSV file, before it is dropped."""

@@ -1,0 +1,1 @@
+"""SQL questions to the tables, as they are or as they were."""

@@ -1,0 +1,1 @@
+"""How a lake stands, in looks that only read: stream, drops, tables, files, and what to do."""

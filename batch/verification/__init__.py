@@ -1,0 +1,1 @@
+"""Do the tables say what the drops say: recomputed, compared, and put right."""
