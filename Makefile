@@ -1,6 +1,6 @@
 # Every target first brings the set-up up to date; where nothing has changed, that is nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo faults soak bench dist lock clean
+.PHONY: help setup check test demo faults soak bench scaling dist lock clean
 
 # The first of these that is Python 3.11 or newer makes the environment.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
@@ -41,6 +41,9 @@ soak: setup ## run one stream for long, killing on the way (make soak DROPS=1000
 
 bench: setup ## measure, beside other recipes (make bench SIZE=1000000; hours without)
 	$(RUN)/python -m bench $(if $(SIZE),--size $(SIZE))
+
+scaling: setup ## measure how a batch's time grows with its sizes
+	$(RUN)/python -m bench.scaling
 
 dist: setup ## build what is shipped to a cluster
 	$(RUN)/python -m flo.dist

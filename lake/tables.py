@@ -163,8 +163,8 @@ INTERNAL: dict[str, Table] = {
     KPI_VALUES: Table(
         KPI_VALUES,
         """
-        order_channel STRING, platform_type STRING, band BIGINT, cents BIGINT,
-        customers BIGINT, orders BIGINT, features_version BIGINT
+        level STRING, order_channel STRING, platform_type STRING, band BIGINT, cents BIGINT,
+        customers BIGINT, orders BIGINT, beyond BIGINT, features_version BIGINT
         """,
         properties={"delta.dataSkippingStatsColumns": "features_version"} | _ONE_DAY,
     ),

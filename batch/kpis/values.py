@@ -1,5 +1,8 @@
 """The exact counts behind the KPIs: how many customers each group has at each revenue.
 
+The same customers are counted by single revenue and, with sums, by band of revenues: a hundredth of
+the rows, which is all that most of the KPIs need. The two lie in files apart.
+
 The table ``kpi_values`` stands for one version of ``customer_features``. A run of the KPI job
 brings it to the newest version by appending what the change feed says, so that a run costs as much
 as the change. It holds nothing that the features do not say: who doubts it counts anew.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any
 
 from delta.exceptions import ConcurrentTransactionException
@@ -29,7 +33,10 @@ from lake.tables import (
     table_version,
 )
 
-VALUE_KEYS = ("order_channel", "platform_type", "band", "cents")
+BAND_KEYS = ("order_channel", "platform_type", "band")
+VALUE_KEYS = (*BAND_KEYS, "cents")
+# The parts of the table, kept in files apart: customers by single revenue, and by band.
+_LEVEL, _BY_VALUE, _BY_BAND = "level", "value", "band"
 _UNITS = [10 ** max(0, digits - 3) for digits in range(1, 20)]
 
 # Each append repeats values that are there already. One write in so many puts all together again.
@@ -54,20 +61,26 @@ class Values:
 
     def bands(self) -> list[Band]:
         """Count all customers by group and the leading digits of their revenue."""
-        # What is beyond a band's limit has few digits, so that its sum keeps within a BIGINT.
-        beyond = (F.col("cents") - F.col("band")) * F.col("customers")
-        added = self.frame.groupBy("order_channel", "platform_type", "band").agg(
-            F.sum("customers").alias("customers"),
-            F.sum("orders").alias("orders"),
-            F.sum(beyond).alias("beyond"),
-        )
-        return [Band(*row) for row in _fetch(added.where(_any_left("beyond")))]
+        return [Band(*row) for row in _fetch(self.by_band)]
 
     def within(self, bands: Sequence[int]) -> list[Value]:
         """Count the customers in some bands by group and revenue."""
-        found = self.frame.where(F.col("band").isin(list(bands)))
+        found = self._part(_BY_VALUE).where(F.col("band").isin(list(bands)))
         added = found.groupBy(*VALUE_KEYS).agg(F.sum("customers").alias("customers"))
         return [Value(*row) for row in _fetch(added.where("customers <> 0"))]
+
+    @property
+    def by_value(self) -> DataFrame:
+        """The counts by single revenue, put together, in the columns of `count_values`."""
+        return add_up(self._part(_BY_VALUE))
+
+    @property
+    def by_band(self) -> DataFrame:
+        """The counts by band, put together, in the columns of `total_by_band`."""
+        return _sum_bands(self._part(_BY_BAND))
+
+    def _part(self, level: str) -> DataFrame:
+        return self.frame.where(F.col(_LEVEL) == level)
 
 
 def read_values(spark: SparkSession, settings: Settings) -> Values:
@@ -134,7 +147,7 @@ def add_changes(spark: SparkSession, settings: Settings, version: int) -> Values
     write = values.writes + 1
     if write % _REWRITE:
         return _write(spark, settings, changes, version, write, "append")
-    together = add_up(values.frame.drop("features_version").unionByName(changes))
+    together = add_up(values.by_value.unionByName(changes))
     return _write(spark, settings, together, version, write, "overwrite")
 
 
@@ -168,6 +181,27 @@ def add_up(values: DataFrame) -> DataFrame:
     )
     left = added.where(_any_left())
     return left.withColumn("band", _band(F.col("cents"))).select(*VALUE_KEYS, "customers", "orders")
+
+
+def total_by_band(values: DataFrame) -> DataFrame:
+    """Put the counts of all revenues of a band together.
+
+    Args:
+        values: of `count_values`.
+
+    Returns:
+        ``order_channel, platform_type, band, customers, orders, beyond``, each band once, without
+        those of which nothing is left. ``beyond`` is what the customers have above the band, in
+        cents: of few digits, so that its sum keeps within a BIGINT where that of the revenues may
+        not.
+    """
+    beyond = (F.col("cents") - F.col("band")) * F.col("customers")
+    return _sum_bands(values.withColumn("beyond", beyond))
+
+
+def _sum_bands(counts: DataFrame) -> DataFrame:
+    sums = [F.sum(name).alias(name) for name in ("customers", "orders", "beyond")]
+    return counts.groupBy(*BAND_KEYS).agg(*sums).where(_any_left("beyond"))
 
 
 def _band(cents: Column) -> Column:
@@ -206,14 +240,7 @@ def _write(
     The number of the write is that of a Delta transaction, whose application is the features' id:
     Delta passes over a write whose number is there already, and lets one of two at once fail.
     """
-    # So that a write without a change says, too, which version the table stands for.
-    marker = spark.range(1).select(
-        *[F.lit(None).cast("string").alias(name) for name in VALUE_KEYS[:2]],
-        *[F.lit(0).cast("bigint").alias(name) for name in (*VALUE_KEYS[2:], "customers", "orders")],
-    )
-    marked = values.unionByName(marker).withColumn(
-        "features_version", F.lit(version).cast("bigint")
-    )
+    marked = _both_levels(values).withColumn("features_version", F.lit(version).cast("bigint"))
     writer = marked.select(*INTERNAL[KPI_VALUES].column_names).coalesce(_FILES).write
     writer = writer.format("delta").mode(mode).option("txnVersion", write)
     features_id = _id(spark, settings)
@@ -221,9 +248,21 @@ def _write(
     writer = writer.option("txnAppId", features_id).option("userMetadata", pack_note(note))
     if mode == "overwrite":
         properties = properties_of(INTERNAL[KPI_VALUES], settings)
-        writer = writer.options(overwriteSchema=True, **properties)
+        writer = writer.partitionBy(_LEVEL).options(overwriteSchema=True, **properties)
     writer.save(table_path(settings, KPI_VALUES))
     written = read_values(spark, settings)
     if (written.writes, written.features_version) != (write, version):
         raise ConcurrentTransactionException(f"Another run wrote {KPI_VALUES}.")
     return written
+
+
+def _both_levels(values: DataFrame) -> DataFrame:
+    """Put single revenues, their totals by band, and a row that counts nobody below each other."""
+    # So that a write without a change says, too, which version the table stands for.
+    marker = values.sparkSession.range(1).select(F.lit(_BY_BAND).alias(_LEVEL))
+    parts = (
+        values.withColumn(_LEVEL, F.lit(_BY_VALUE)),
+        total_by_band(values).withColumn(_LEVEL, F.lit(_BY_BAND)),
+        marker,
+    )
+    return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), parts)

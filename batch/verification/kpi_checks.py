@@ -16,7 +16,14 @@ from batch.cut import read_at
 from batch.kpis.formulas import NUMBERS
 from batch.kpis.numbers import ValuesError
 from batch.kpis.tables import KPI_TABLES
-from batch.kpis.values import VALUE_KEYS, Values, add_up, count_values, read_values
+from batch.kpis.values import (
+    BAND_KEYS,
+    VALUE_KEYS,
+    Values,
+    count_values,
+    read_values,
+    total_by_band,
+)
 from batch.verification.differences import Difference, compare_rows, count_findings
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_VALUES, table_version
@@ -107,9 +114,14 @@ def _read_values(spark: SparkSession, settings: Settings) -> Values | None:
 
 
 def _compare_values(features: DataFrame, values: Values) -> list[Difference]:
-    stored = add_up(values.frame)
-    finding = compare_rows(count_values(features), stored, VALUE_KEYS, CHECK, KPI_VALUES)
-    return count_findings([finding])
+    expected = count_values(features)
+    bands = total_by_band(expected)
+    return count_findings(
+        [
+            compare_rows(expected, values.by_value, VALUE_KEYS, CHECK, KPI_VALUES),
+            compare_rows(bands, values.by_band, BAND_KEYS, CHECK, KPI_VALUES),
+        ]
+    )
 
 
 def _tell_not_kept(names: list[str], version: int) -> str:

@@ -73,28 +73,37 @@ class Ours:
         return self.drop(file)
 
     def drop(self, file: str) -> dict[str, Any]:
-        """Take one drop in as one batch, and count it; upkeep is timed beside it."""
+        """Take one drop in; see `batch`."""
+        return self.batch([file])
+
+    def batch(self, files: list[str]) -> dict[str, Any]:
+        """Take drops in as one batch, and count it; upkeep is timed beside it."""
         tables = Path(self.settings.path("tables").removeprefix("file:"))
-        landed = Path(self.settings.landing.removeprefix("file:")) / Path(file).name
-        shutil.copy2(file, landed)
+        planned = [self._land(file) for file in files]
         self.batches += 1
         before = bytes_below(str(tables))
-        planned = [SeenFile(str(landed), landed.stat().st_mtime_ns // 1_000_000, 0)]
         with counting(self.spark, str(tables / FEATURES)) as counts:
             began = time.perf_counter()
-            [account] = self.processor.process(self.spark, planned, self.batches)
+            accounts = self.processor.process(self.spark, planned, self.batches)
             seconds = time.perf_counter() - began
-        if account.state != State.INGESTED:
-            raise RuntimeError(f"the drop is {account.state}: {account.reason}")
+        for account in accounts:
+            if account.state != State.INGESTED:
+                raise RuntimeError(f"a drop is {account.state}: {account.reason}")
         written = bytes_below(str(tables)) - before
         began = time.perf_counter()
         self.upkeep.after_batch()
         return {
             "seconds": seconds,
+            "rows": sum(account.rows_read or 0 for account in accounts),
             "written": written,
             "upkeep": time.perf_counter() - began,
             "counts": counts.as_dict(),
         }
+
+    def _land(self, file: str) -> SeenFile:
+        landed = Path(self.settings.landing.removeprefix("file:")) / Path(file).name
+        shutil.copy2(file, landed)
+        return SeenFile(str(landed), landed.stat().st_mtime_ns // 1_000_000, 0)
 
     def digest(self) -> dict[str, Any]:
         """Say what the features hold, whoever wrote them."""
@@ -151,6 +160,7 @@ class Ours:
 if __name__ == "__main__":
     one = Ours()
     names = (
-        "start", "init", "load", "drop", "digest", "digest_of", "kpis", "kpi_rows", "seed_ledger",
+        "start", "init", "load", "drop", "batch", "digest", "digest_of", "kpis", "kpi_rows",
+        "seed_ledger",
     )  # fmt: skip
     serve({name: getattr(one, name) for name in names})

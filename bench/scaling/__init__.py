@@ -1,0 +1,1 @@
+"""How cost grows: measured at several sizes, fitted by a line, and told in docs/scaling.md."""
