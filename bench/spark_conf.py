@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -28,9 +29,11 @@ def driver_memory() -> str:
     return read_properties(CONF / "spark-defaults.conf").get("spark.driver.memory", "1g")
 
 
-def ours(name: str = "ours") -> Contender:
-    """This project on the local disk, with the settings that it ships."""
+def ours(name: str = "ours", **spark: str) -> Contender:
+    """This project on the local disk, with the settings that it ships, but for those given."""
     further = {"FLO_FS": "file:///", "FLO_VAR": str(BUILD / "none")}
+    if spark:
+        further["FLO_SPARK"] = json.dumps(spark)
     environment = clean_environment(further)
     return Contender(name, Path(sys.executable), "bench.contenders.ours", environment)
 

@@ -19,18 +19,21 @@ END = "<!-- bench: end -->"
 
 
 def write_report(path: Path, results: Sequence[Result]) -> None:
-    """Put the table between the marks and leave the rest of the page as it is.
+    """Put the table of the measures into a page; see `put_between`."""
+    put_between(path, BEGIN, END, f"{machine(results)}\n\n{table(results)}")
+
+
+def put_between(path: Path, begin: str, end: str, body: str) -> None:
+    """Put a text between two marks of a page and leave the rest of it as it is.
 
     Raises:
         ValueError: the page lacks the marks.
     """
     text = path.read_text("utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{path} lacks the marks {BEGIN!r} and {END!r}; put them back.")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    body = f"{machine(results)}\n\n{table(results)}"
-    path.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", "utf-8")
+    if begin not in text or end not in text:
+        raise ValueError(f"{path} lacks the marks {begin!r} and {end!r}; put them back.")
+    before, _, rest = text.partition(begin)
+    path.write_text(f"{before}{begin}\n\n{body}\n\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
 def table(results: Sequence[Result]) -> str:

@@ -23,12 +23,12 @@ from bench.measures.streams import data_of
 from bench.results import Result, compare
 from bench.say import say
 
-_ONE_BY_ONE = {"FLO_MAX_FILES_PER_BATCH": "1", "FLO_TRIGGER_SECONDS": "0"}
+ONE_BY_ONE = {"FLO_MAX_FILES_PER_BATCH": "1", "FLO_TRIGGER_SECONDS": "0"}
 _CHUNK, _WINDOW = 50, 20
 _FIRST, _LAST = 50, 1_000
 _FEW, _MANY = 100, 50_000
 _REAL = 12
-_ROUND = 12
+ROUND = 12
 _LIMIT = 1.2
 
 
@@ -41,7 +41,7 @@ def many_drops(hdfs: Hdfs, deadline: float | None) -> Result:
     """
     root, data = "/bench/drops", data_of()
     hdfs.files.delete(root)
-    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    stream = flo_stream(hdfs, root, **ONE_BY_ONE)
     middle: dict[int, list[float]] = {}
     done, slowest = 0, 0.0
     try:
@@ -78,8 +78,8 @@ def many_files(plan: Plan, hdfs: Hdfs) -> Result:
     done = _REAL
     for _ in range(2 if plan.seconds else 4):
         for files, root in roots.items():
-            times[files] += _round(hdfs, root, done)
-        done += _ROUND
+            times[files] += stream_round(hdfs, root, done)
+        done += ROUND
         say(f"    {', '.join(f'{n:,}: {statistics.median(t):.2f} s' for n, t in times.items())}")
     for root in roots.values():
         _check(hdfs, root, done)
@@ -94,7 +94,7 @@ def _prepare(hdfs: Hdfs, root: str, files: int) -> None:
     which is what a batch's time may depend on. (Its rows are P8's matter.)
     """
     data = data_of()
-    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    stream = flo_stream(hdfs, root, **ONE_BY_ONE)
     try:
         stream.wait_for("event=watching")
         for file in (data.full, *data.changes[:_REAL]):
@@ -131,14 +131,22 @@ def _extend_log(hdfs: Hdfs, log: str, files: int, modified_ms: int) -> None:
         hdfs.files.upload(local, f"{log}/{newest}")
 
 
-def _round(hdfs: Hdfs, root: str, done: int) -> list[float]:
-    """Put drops into landing, start the stream, and tell each batch's time but the first's."""
+def stream_round(hdfs: Hdfs, root: str, done: int, **further: str) -> list[float]:
+    """Put drops into landing, start the stream, and tell each batch's time but the first's.
+
+    Args:
+        hdfs: where the lake is, or is made.
+        root: of the lake.
+        done: how many of the small drops it has had already.
+        further: of the stream's environment.
+    """
     landing = f"{root}/landing"
-    for file in data_of().changes[done : done + _ROUND]:
+    hdfs.files.mkdirs(landing)
+    for file in data_of().changes[done : done + ROUND]:
         hdfs.put(file, landing)
-    stream = flo_stream(hdfs, root, **_ONE_BY_ONE)
+    stream = flo_stream(hdfs, root, **ONE_BY_ONE, **further)
     try:
-        stream.wait_for("event=drop", _ROUND)
+        stream.wait_for("event=drop", ROUND)
         wait_for(lambda: not hdfs.files.list(landing), f"an empty {landing}", 60)
         return _periods(stream)[1:]
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.results import Result
 from bench.scaling.measure import Point
 from bench.scaling.model import BUSY, EXECUTOR_CORES, Model, need
+from bench.table import put_between
 
 BEGIN = "<!-- scaling: begin (written by `make scaling`) -->"
 END = "<!-- scaling: end -->"
@@ -44,16 +45,11 @@ def write_page(
     Raises:
         ValueError: the page lacks the marks.
     """
-    text = page.read_text("utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{page} lacks the marks {BEGIN!r} and {END!r}; put them back.")
-    before, _, rest = text.partition(BEGIN)
     parts = (
         _measured(drops, files), _fitted(model), _landing(listing), _history(earlier),
         _carries(model, stored), _cluster(model),
     )  # fmt: skip
-    body = "\n\n".join(part for part in parts if part)
-    page.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+    put_between(page, BEGIN, END, "\n\n".join(part for part in parts if part))
 
 
 def _measured(drops: Sequence[Point], files: Sequence[Point]) -> str:
