@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from flo.options import prepare_java
 from flo.output import say
 
 if TYPE_CHECKING:
@@ -56,5 +57,6 @@ def open_in_spark(settings: Settings, app: str) -> Lake:
     from lake.session import build_session
     from lake.spark_tables import SparkTables
 
+    prepare_java()
     spark = build_session(settings, app, short=True)
     return Lake(FileSystem.of(spark), SparkTables(spark, settings))

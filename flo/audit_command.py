@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(audit)
+    app.command(epilog=example("flo audit --format csv"))(audit)
 
 
 def audit(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
@@ -18,7 +18,7 @@ def audit(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) 
 
     Exit code 1 if there is one. It may be asked while a stream runs.
     """
-    settings = settings_for(ctx, conf)
+    settings = settings_for(ctx, conf, java=False)
     from batch.standing.audit import Audit, audit_files
     from batch.standing.places import read_accounts, take_look
     from flo.asking import OpenLake, ask_lake

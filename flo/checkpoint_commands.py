@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
 
 group = typer.Typer(
     name="checkpoint",
     help="Where the stream stands, and a fresh checkpoint after damage.",
+    epilog=example("flo checkpoint show"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-@group.command()
+@group.command(epilog=example("flo checkpoint show --format json"))
 def show(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
     """Show batches planned and committed, files seen and pending, and whether it is sound."""
     settings = settings_for(ctx, conf)
@@ -38,7 +39,7 @@ def show(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -
     print_rows(("what", "value"), rows, output)
 
 
-@group.command()
+@group.command(epilog=example("flo stop && flo checkpoint rebuild"))
 def rebuild(ctx: typer.Context, conf: Conf = None) -> None:
     """Set the checkpoint aside, for a fresh one at the next start; refused while a stream runs."""
     settings = settings_for(ctx, conf)

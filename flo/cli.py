@@ -19,15 +19,20 @@ from flo import (
     report_command,
     sandbox_commands,
     segments_command,
+    serve_command,
     stream_commands,
     verify_commands,
 )
-from flo.options import Conf
+from flo.options import Conf, example
 from flo.output import say
 
 app = typer.Typer(
     name="flo",
     help="Customer CSV drops in HDFS, upserted into Delta by a Spark stream, answered as KPIs.",
+    epilog=example(
+        "flo sandbox up && flo init",
+        "flo drop customers.csv && flo stream --once && flo kpis",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -63,6 +68,7 @@ for _group in (
     query_commands,
     segments_command,
     report_command,
+    serve_command,
 ):
     _group.register(app)
 

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, prepare_java, settings_for
 from flo.output import Format, print_rows, say
 from lake.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
     from lake.settings import Settings
+
+_GENERATE = example(
+    "flo generate --out samples --customers 1000 --drops 2 --rows 50",
+    "flo generate --out samples --mode flo100k",
+)
 
 
 class Mode(StrEnum):
@@ -28,8 +33,8 @@ class Mode(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(generate)
-    app.command()(profile)
+    app.command(epilog=_GENERATE)(generate)
+    app.command(epilog=example("flo profile customers.csv"))(profile)
 
 
 def generate(
@@ -71,7 +76,7 @@ def profile(
     output: Output = Format.TABLE,
 ) -> None:
     """Look at a CSV file: first rows, counts, types, missing values, repeated customers."""
-    settings = settings_for(ctx, conf)
+    settings = settings_for(ctx, conf, java=False)
     from batch.csv_profile.first_look import look_at
     from flo.csv_file import open_csv
     from flo.profile_output import print_profile
@@ -101,6 +106,7 @@ def _local_copy(file: str, settings: Settings) -> Iterator[tuple[Path, str]]:
     say(
         f"There is no local file {file}; looking in HDFS." if "://" not in file else "Opening HDFS."
     )
+    prepare_java()
     remote = open_file_system(settings)
     found = remote.status(file)
     if found is None:

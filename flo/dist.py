@@ -44,6 +44,7 @@ _TYPED = ("batch/report.py", "batch/reporting/")
 DRIVER = (
     "charset-normalizer",
     "delta-spark",
+    "prometheus-client",
     "psutil",
     "pyarrow",
     "pydantic",

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
 from lake.errors import ConfigError, NotFoundError
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from lake.fs import FileSystem
     from lake.settings import Settings
 
+_DROP = example("flo drop --dry-run customers.csv", "flo drop customers.csv changes.csv.gz")
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(drop)
+    app.command(epilog=_DROP)(drop)
 
 
 def drop(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Local CSV files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Local CSV files.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what one file would change; write nothing.")
     ] = False,

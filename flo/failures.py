@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ _NOT_THERE = re.compile(
     r"\b(ConnectException|ConnectTimeoutException|UnknownHostException|NoRouteToHostException"
     r"|SocketTimeoutException|SocketException|EOFException|RetriableException|StandbyException"
     r"|SafeModeException|BlockMissingException|RetryException|HttpHostConnectException)\b"
+    r"|IOException: (?:Connection reset by peer|Broken pipe)"
 )
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _CONDITION = re.compile(r"^\[(?P<name>[A-Z0-9_.]+)\]\s*")
 _STATE = re.compile(r"\s*SQLSTATE: \w+\s*")
 _POSITION = re.compile(r"\(?\bline (?P<line>\d+),? pos (?P<at>\d+)\)?")
@@ -32,6 +36,19 @@ class Failure:
 
     message: str
     exit_code: int
+
+
+def hush_py4j() -> None:
+    """Keep Py4J from logging the trace of an interrupt, or of a Java that has ended.
+
+    It does so with the root logger, before whoever asked knows of it; :func:`explain` says it in a
+    sentence.
+    """
+    logging.getLogger().addFilter(_is_not_py4j)
+
+
+def _is_not_py4j(record: logging.LogRecord) -> bool:
+    return record.module != "java_gateway"
 
 
 def explain(error: BaseException) -> Failure:
@@ -49,6 +66,9 @@ def _system(error: OSError) -> Failure:
     if not error.strerror:
         return Failure(str(error) or type(error).__name__, UNREACHABLE)
     where = f"{error.filename}: " if error.filename else ""
+    if error.errno in _FULL:
+        remedy = "free some, or choose another place (for temporary files by TMPDIR)."
+        return Failure(f"{where}No space is left on a disk of this machine; {remedy}", UNREACHABLE)
     return Failure(f"{where}{error.strerror}; put that right and try again.", UNREACHABLE)
 
 
@@ -56,10 +76,10 @@ def _spark(error: BaseException) -> Failure | None:
     """Explain what Spark and its JVM raise; None for anything else."""
     if "pyspark" not in sys.modules:
         return None
-    from py4j.protocol import Py4JError, Py4JNetworkError
+    from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
     from pyspark.errors import PySparkException
 
-    from lake.causes import recognise
+    from lake.causes import recognise, translate
 
     if isinstance(error, Py4JNetworkError):
         return Failure("The Java process ended or did not answer; try again.", UNREACHABLE)
@@ -73,6 +93,10 @@ def _spark(error: BaseException) -> Failure | None:
     if "JAVA_GATEWAY_EXITED" in str(error):
         message = "Java did not start; install Java 17 or 21 and let JAVA_HOME point at it."
         return Failure(message, USAGE)
+    if isinstance(error, Py4JJavaError):
+        # Its own first line says no more than which call of ours it was.
+        failed = translate(error, "Java failed")
+        return Failure(f"{failed} See more with --debug.", failed.exit_code)
     return Failure(sentence_of(error), USAGE)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_frame, print_rows, say
 from lake.errors import ConfigError, NotFoundError
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from lake.settings import Settings
+
+_QUARANTINE = example(
+    "flo quarantine",
+    "flo quarantine --drop 3fb1c09e77a2 --export to_mend.csv",
+)
 
 
 class DropState(StrEnum):
@@ -28,13 +33,15 @@ class DropState(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (status, watch, drops, quarantine):
-        app.command()(command)
+    app.command(epilog=example("flo status", "flo status --format json"))(status)
+    app.command(epilog=example("flo watch --seconds 5"))(watch)
+    app.command(epilog=example("flo drops --state rejected --limit 5"))(drops)
+    app.command(epilog=_QUARANTINE)(quarantine)
 
 
 def status(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
     """Show on one screen how all stands, and what has to be done, if anything."""
-    settings = settings_for(ctx, conf)
+    settings = settings_for(ctx, conf, java=False)
     from batch.standing.advice import advise
     from batch.standing.lake import look_at_lake
     from flo.asking import ask_lake
@@ -58,7 +65,7 @@ def drops(
     output: Output = Format.TABLE,
 ) -> None:
     """Show the ledger: what became of each drop. CSV and JSON have all columns."""
-    settings = settings_for(ctx, conf)
+    settings = settings_for(ctx, conf, java=False)
     from batch.standing.accounts import SHORT, newest_accounts, shorten
     from flo.asking import OpenLake, ask_lake
 
@@ -83,7 +90,7 @@ def watch(
 
     Where the output is no terminal, print a line for each drop as it is accounted for.
     """
-    settings = settings_for(ctx, conf)
+    settings = settings_for(ctx, conf, java=False)
     from flo.asking import ask_lake
     from flo.watch_output import watch_lake
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(maintain)
+    app.command(epilog=example("flo maintain --format csv"))(maintain)
 
 
 def maintain(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_frame, print_rows, say
 from lake.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from lake.settings import Settings
+
 _SAME_IN_ALL_ROWS = ("features_version", "computed_at")
+_SQL = example(
+    'flo sql "SELECT * FROM flo.channel_kpis"',
+    'flo sql --as-of 2026-03-01 "SELECT count(*) FROM flo.customer_features"',
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(kpis)
-    app.command()(sql)
+    app.command(epilog=example("flo kpis", "flo kpis --format csv"))(kpis)
+    app.command(epilog=_SQL)(sql)
 
 
 def kpis(
@@ -68,7 +74,11 @@ def sql(
     ],
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="DROP_ID|TIME", help="Ask the tables as they were."),
+        typer.Option(
+            "--as-of",
+            metavar="DROP_ID|TIME",
+            help="Ask all tables as they were when that drop was done, or then.",
+        ),
     ] = None,
     conf: Conf = None,
     output: Output = Format.TABLE,
@@ -83,15 +93,24 @@ def sql(
     if not statements:
         raise ConfigError('There is no statement; try: flo sql "SHOW TABLES IN flo".')
     settings = settings_for(ctx, conf)
+    _run(_open(settings, as_of), statements, output)
+
+
+def _open(settings: Settings, as_of: str | None) -> SparkSession:
+    """Open a session in which the tables have their names, and say what they are."""
     from lake.session import build_session
 
-    spark = build_session(settings, "flo-sql", names=as_of is None, short=True)
-    if as_of is not None:
-        from batch.questions.ask import lake_names
+    if as_of is None:
+        return build_session(settings, "flo-sql", names=True, short=True)
+    from batch.questions.ask import NAMES, lake_names
 
-        moment = lake_names(spark, settings, as_of)
-        say(f"As of {moment.at.isoformat()}.")
-    _run(spark, statements, output)
+    named = settings.model_copy(update={"spark": {**settings.spark, **NAMES}})
+    spark = build_session(named, "flo-sql", short=True)
+    asked = lake_names(spark, settings, as_of)
+    say(f"As of {asked.at.isoformat()}.")
+    for note in asked.notes:
+        say(note)
+    return spark
 
 
 def _run(spark: SparkSession, statements: list[str], output: Format) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from flo.options import Conf, settings_for
+from flo.options import Conf, example, settings_for
 from flo.output import say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(report)
+    app.command(epilog=example("flo report --out report.html"))(report)
 
 
 def report(
@@ -23,10 +23,7 @@ def report(
     ],
     conf: Conf = None,
 ) -> None:
-    """Write a report as one HTML file that needs nothing else: KPIs, drops, segments, quality.
-
-    For example: flo report --out report.html
-    """
+    """Write a report as one HTML file that needs nothing else: KPIs, drops, segments, quality."""
     from batch.report import check_target
 
     check_target(out)

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_frame, say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command()(segments)
+    app.command(epilog=example("flo segments --date 2021-06-01 --format csv"))(segments)
 
 
 def segments(
     ctx: typer.Context,
-    date: Annotated[
-        datetime | None,
+    day: Annotated[
+        date | None,
         typer.Option(
+            "--date",
             metavar="YYYY-MM-DD",
-            formats=["%Y-%m-%d"],
+            parser=_read_day,
             help="Recency counts back from here [default: two days after the newest order].",
         ),
     ] = None,
     conf: Conf = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Score and segment all customers, replace flo.customer_segments, and print a summary.
-
-    For example: flo segments --date 2021-06-01 --format csv
-    """
+    """Score and segment all customers, replace flo.customer_segments, and print a summary."""
     settings = settings_for(ctx, conf)
     from batch.segments import compute_segments, summarise_segments
     from lake.names import publish_names
@@ -40,7 +38,7 @@ def segments(
     from lake.tables import CUSTOMER_SEGMENTS, table_path
 
     spark = build_session(settings, "flo-segments")
-    run = compute_segments(spark, settings, date.date() if date else None)
+    run = compute_segments(spark, settings, day)
     if run.is_first:
         publish_names(spark, settings)
     say(
@@ -51,3 +49,10 @@ def segments(
         say(f"There are orders after that day, up to {run.newest}: their recency is below 0.")
     table = spark.read.format("delta").load(table_path(settings, CUSTOMER_SEGMENTS))
     print_frame(summarise_segments(table), output)
+
+
+def _read_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no day; write one like 2021-06-01.") from None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flo.options import Conf, settings_for
+from flo.options import Conf, example, settings_for
 from flo.output import say
 from lake.errors import TransientError
 
@@ -19,9 +19,9 @@ STREAM_JOB = Path(__file__).with_name("stream_job.py")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(init)
-    app.command()(stream)
-    app.command()(stop)
+    app.command(epilog=example("flo init"))(init)
+    app.command(epilog=example("flo stream --kpis", "flo stream --once"))(stream)
+    app.command(epilog=example("flo stop --wait 300"))(stop)
 
 
 def init(ctx: typer.Context, conf: Conf = None) -> None:

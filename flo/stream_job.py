@@ -17,7 +17,7 @@ import os
 
 import structlog
 
-from flo.logs import configure_logs
+from flo.logs import configure_java_logs, configure_logs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,28 +51,45 @@ def _run(options: argparse.Namespace) -> int:
     from lake.names import publish_names
     from lake.session import build_session
     from lake.settings import Settings
+    from streaming.events import KpisShown
+    from streaming.phases import Phase, phase
     from streaming.stopping import end_with_parent
     from streaming.supervisor import Supervisor
+    from streaming.telemetry.telemetry import Telemetry
 
     end_with_parent()
     settings = Settings.load(options.conf)
+    configure_logs(settings.log_format)
     contract = load_contract(settings.contract)
     spark = build_session(settings, "flo-stream")
+    configure_java_logs(spark._jvm, settings.log_format)
     if initialise(spark, settings):
         publish_names(spark, settings)
+    telemetry = Telemetry(settings)
     upkeep = Upkeep(spark, settings, stopping=lambda: bool(supervisor.stop))
 
     def after_batch(_: object) -> None:
         if options.kpis:
             from batch.kpis_job import compute_kpis
 
-            compute_kpis(spark, settings)
-        upkeep.after_batch()
+            with phase(Phase.KPIS):
+                run = compute_kpis(spark, settings)
+            telemetry.tell(KpisShown(run.features_version, computed=bool(run.computed)))
+        with phase(Phase.UPKEEP):
+            upkeep.after_batch()
 
-    supervisor = Supervisor(spark, settings, contract, once=options.once, after_batch=after_batch)
+    supervisor = Supervisor(
+        spark,
+        settings,
+        contract,
+        once=options.once,
+        after_batch=after_batch,
+        tell=telemetry.tell,
+    )
     supervisor.stop.listen(spark._jvm)
     try:
-        return supervisor.run()
+        with telemetry.listening(spark):
+            return supervisor.run()
     finally:
         spark.stop()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flo.options import Conf, Output, settings_for
+from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
 
 _COLUMNS = ("check", "table", "what", "rows", "drops")
@@ -14,8 +14,8 @@ _COLUMNS = ("check", "table", "what", "rows", "drops")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(verify)
-    app.command()(rebuild)
+    app.command(epilog=example("flo verify --from-archive"))(verify)
+    app.command(epilog=example("flo rebuild --format json"))(rebuild)
 
 
 def verify(

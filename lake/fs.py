@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from pyspark.errors.exceptions.captured import UnsupportedOperationException
 
 from lake.causes import translate
-from lake.errors import NotFoundError, TransientError
+from lake.errors import AccessError, NotFoundError, TransientError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -133,6 +134,28 @@ class FileSystem(Tree):
             permission = self._jvm.org.apache.hadoop.fs.permission.FsPermission(format(mode, "o"))
             self._fs(path).setPermission(self._path(path), permission)
 
+    def may(self, path: str, action: str) -> bool:
+        """Tell whether this user may do something with a path, such as ``r-x`` or ``-w-``."""
+        wanted = self._jvm.org.apache.hadoop.fs.permission.FsAction.getFsAction(action)
+        try:
+            with self._calling(f"Cannot look at {path}"):
+                self._fs(path).access(self._path(path), wanted)
+        except AccessError:
+            return False
+        return True
+
+    def access_list(self, path: str) -> set[str]:
+        """Read what a path's access list has beside its mode, such as ``user:name:r-x``."""
+        with self._calling(f"Cannot read the access list of {path}"):
+            entries = self._fs(path).getAclStatus(self._path(path)).getEntries()
+            return {str(entry.toString()) for entry in entries}
+
+    def add_access(self, path: str, entries: Iterable[str]) -> None:
+        """Add entries to a path's access list, or change them."""
+        with self._calling(f"Cannot change the access list of {path}"):
+            parse = self._jvm.org.apache.hadoop.fs.permission.AclEntry.parseAclSpec
+            self._fs(path).modifyAclEntries(self._path(path), parse(",".join(entries), True))
+
     def rename(self, source: str, target: str) -> None:
         """Move a file, atomically; the modification time stays.
 
@@ -212,6 +235,8 @@ class FileSystem(Tree):
             yield
         except (Py4JJavaError, Py4JNetworkError) as error:
             raise translate(error, what) from None
+        except UnsupportedOperationException as error:
+            raise TransientError(f"{what}: this file system has no such thing ({error}).") from None
 
     @staticmethod
     def _info(status: Any) -> FileInfo:

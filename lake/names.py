@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from lake.settings import Settings
@@ -16,22 +17,25 @@ log = structlog.get_logger()
 
 
 def publish_names(spark: SparkSession, settings: Settings) -> list[str]:
-    """Register ``flo.<table>`` in the metastore of ``hive-site.xml``; return what was new.
+    """Register ``flo.<table>`` in a metastore; return what was new.
 
-    Our own jobs never ask a metastore, so one that is not there or does not answer is worth a
-    warning and nothing more. A name that is there already keeps its meaning.
+    Which one is said by ``hive-site.xml`` beside the Hadoop configuration, or by
+    ``spark.hadoop.hive.metastore.uris`` in the settings. Our own jobs never ask a metastore, so
+    one that is not there or does not answer is worth a warning and nothing more. A name that is
+    there already keeps its meaning.
     """
     conf = settings.resolved_hadoop_conf_dir
-    if conf is None or not (conf / "hive-site.xml").is_file():
+    is_named = conf is not None and (conf / "hive-site.xml").is_file()
+    if not is_named and "spark.hadoop.hive.metastore.uris" not in settings.spark:
         return []
     declare_names(spark, settings)
     try:
         return _copy_names(spark)
-    except Py4JJavaError as error:
-        cause = str(error.java_exception).splitlines()[0][:200]
+    except (Py4JJavaError, PySparkException) as error:
+        java: Any = getattr(error, "java_exception", None) or error
         log.warning(
             "names not published",
-            why=cause,
+            why=str(java).strip().splitlines()[0][:200],
             remedy="see that the metastore of hive-site.xml answers, then run `flo init` again",
         )
         return []

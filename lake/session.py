@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pyspark
 from pyspark.sql import SparkSession
 
-from lake.errors import ServiceError
+from lake.errors import ConfigError, ServiceError
 from lake.fs import FileSystem
 from lake.settings import CONF, Settings, is_secret
 
@@ -67,16 +67,29 @@ def default_fs(settings: Settings) -> str:
 
 
 def hadoop_properties(settings: Settings) -> dict[str, str]:
-    """Read what the Hadoop configuration says of the file system; the last word on a name wins."""
+    """Read what the Hadoop configuration says of the file system; the last word on a name wins.
+
+    Raises:
+        ConfigError: a file of it is no XML.
+    """
     found: dict[str, str] = {}
     conf = settings.resolved_hadoop_conf_dir
     for name in ("core-site.xml", "hdfs-site.xml"):
         file = conf / name if conf else None
         if file is not None and file.is_file():
-            for entry in ElementTree.parse(file).iter("property"):  # noqa: S314 - our own
+            for entry in _parse(file).iter("property"):
                 key, value = (entry.findtext(part) or "" for part in ("name", "value"))
                 found[key.strip()] = value.strip()
     return found
+
+
+def _parse(file: Path) -> ElementTree.ElementTree[ElementTree.Element]:
+    try:
+        return ElementTree.parse(file)  # noqa: S314 - our own
+    except ElementTree.ParseError as error:
+        raise ConfigError(
+            f"{file} is not valid XML ({error}); correct it, or check HADOOP_CONF_DIR."
+        ) from None
 
 
 def spark_submit(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
 
     root: str = Field("/flo", description="directory in HDFS that holds everything")
     fs: str = Field("", description="file system URI; empty: the Hadoop configuration's own")
+    reader: str = Field("flo-reader", description="HDFS user that may only read the tables")
     var: Path = Field(PROJECT / "var", description="local data of the sandbox and spool space")
     hadoop_conf_dir: Path | None = Field(None, description="Hadoop client configuration")
     contract: Path = Field(CONF / "contracts" / "flo.toml", description="the data contract")
@@ -47,6 +48,10 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(5.0, gt=0, description="how often landing is swept")
     retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
     max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
+    log_format: Literal["human", "json"] = Field("human", description="how the log is written")
+    # On this machine alone unless told otherwise: whoever reaches it may read it.
+    metrics_address: str = Field("127.0.0.1", description="where metrics are served; empty: not")
+    metrics_port: int = Field(9356, ge=0, le=65535, description="their port; 0: any free one")
     # Not below a week: a query or a write that still runs may need files that were replaced since.
     keep_days: int = Field(30, ge=7, description="how long earlier versions can be asked for")
 

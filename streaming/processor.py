@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,9 @@ from streaming.accounts import (
 )
 from streaming.archive import archive_path, move_to_archive
 from streaming.decode import DecodedDrop, decode_drop
+from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
+from streaming.phases import Phase, phase
 from streaming.rows import Judgement, judge
 from streaming.upsert import plan_upsert, write_upsert
 from streaming.write import write_quarantine, write_snapshots
@@ -53,7 +56,12 @@ class Processor:
     """
 
     def __init__(
-        self, spark: SparkSession, settings: Settings, contract: Contract, spool: Path
+        self,
+        spark: SparkSession,
+        settings: Settings,
+        contract: Contract,
+        spool: Path,
+        tell: Tell = tell_nobody,
     ) -> None:
         """Recover what an earlier stream left, and read the ledger."""
         self.settings = settings
@@ -62,10 +70,11 @@ class Processor:
         self.ledger = Ledger(spark, settings)
         self.deferred: dict[str, SeenFile] = {}
         self.mutex = RLock()
+        self.tell = tell
         self._spool = spool
         self._staging = settings.path("checkpoints", "staging")
         self.files.delete(self._staging)
-        recover(spark, settings, self.ledger)
+        self._tell_accounts(recover(spark, settings, self.ledger).completed)
 
     def process(
         self, spark: SparkSession, planned: list[SeenFile], batch_id: int
@@ -84,19 +93,22 @@ class Processor:
 
     def finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
         """Write the accounts, then move the files of all of them to the archive."""
-        self.ledger.append(spark, rows)
+        with phase(Phase.LEDGER):
+            self.ledger.append(spark, rows)
+        self._tell_accounts(rows)
         failpoint("after_ledger")
-        for row in rows:
-            self.archive(row)
-            log.info(
-                "drop",
-                file=row.path.rsplit("/", 1)[-1],
-                state=row.state,
-                reason=row.reason,
-                drop_id=(row.drop_id or "")[:12],
-                read=row.rows_read,
-                quarantined=row.rows_quarantined,
-            )
+        with phase(Phase.ARCHIVE):
+            for row in rows:
+                self.archive(row)
+                log.info(
+                    "drop",
+                    file=row.path.rsplit("/", 1)[-1],
+                    state=row.state,
+                    reason=row.reason,
+                    drop_id=(row.drop_id or "")[:12],
+                    read=row.rows_read,
+                    quarantined=row.rows_quarantined,
+                )
         failpoint("after_archive")
 
     def account_of(self, info: FileInfo) -> LedgerRow | None:
@@ -118,6 +130,10 @@ class Processor:
             move_to_archive(self.files, row.path, row.archived_path)
             failpoint("during_archive")
 
+    def _tell_accounts(self, rows: Sequence[LedgerRow]) -> None:
+        if rows:
+            self.tell(DropsAccounted(rows))
+
     def _read_all(
         self, planned: list[SeenFile], batch_id: int, started: datetime
     ) -> tuple[list[LedgerRow], list[Decoded], list[LedgerRow]]:
@@ -131,7 +147,8 @@ class Processor:
                 continue
             row = self._account(info, file, batch_id, started)
             try:
-                drop = take_in(self.files, path, self._spool / str(number))
+                with phase(Phase.INTAKE):
+                    drop = take_in(self.files, path, self._spool / str(number))
                 row = replace(
                     row,
                     drop_id=drop.drop_id,
@@ -143,7 +160,8 @@ class Processor:
                 elif any(each.drop.drop_id == drop.drop_id for each in decoded):
                     repeats.append(row)
                 else:
-                    decoded.append(self._decode(drop, row, batch_id))
+                    with phase(Phase.DECODE):
+                        decoded.append(self._decode(drop, row, batch_id))
             except DropRejected as refusal:
                 settled.append(replace(row, reason=str(refusal)))
             except NotYet:
@@ -194,14 +212,17 @@ class Processor:
         batch_id = decoded[0].row.batch_id
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
-        judged = judge(spark, staged, drops, self.contract)
+        with phase(Phase.JUDGE):
+            judged = judge(spark, staged, drops, self.contract)
         try:
             verdicts = judged.verdicts
             rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
             retried = [r.drop_id for r in rows if r.drop_id and self.ledger.quarantined(r.drop_id)]
-            snapshots = write_snapshots(spark, self.settings, judged, rows)
+            with phase(Phase.SNAPSHOTS):
+                snapshots = write_snapshots(spark, self.settings, judged, rows)
             failpoint("after_snapshots")
-            quarantine = write_quarantine(spark, self.settings, judged, rows, retried)
+            with phase(Phase.QUARANTINE):
+                quarantine = write_quarantine(spark, self.settings, judged, rows, retried)
             failpoint("after_quarantine")
             return self._upsert(spark, judged, rows, snapshots, quarantine)
         finally:
@@ -226,11 +247,13 @@ class Processor:
         if snapshots is None:
             return versions
         now = datetime.now(UTC)
-        upsert = plan_upsert(spark, self.settings, self.contract, judged.accepted, now)
+        with phase(Phase.PLAN):
+            upsert = plan_upsert(spark, self.settings, self.contract, judged.accepted, now)
         try:
             counted = [with_outcomes(row, upsert.outcomes) for row in versions]
             metadata = to_metadata(counted)
-            version = write_upsert(spark, self.settings, self.contract, upsert, metadata)
+            with phase(Phase.MERGE):
+                version = write_upsert(spark, self.settings, self.contract, upsert, metadata)
         finally:
             upsert.release()
         failpoint("after_merge")

@@ -20,7 +20,9 @@ from lake.errors import FloError, ServiceError
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem
 from lake.settings import Settings
+from streaming.events import BatchDone, LandingSeen, Retrying, StreamBegan, Tell, tell_nobody
 from streaming.patience import Patience
+from streaming.phases import timed_phases
 from streaming.processor import Processor
 from streaming.query import RunningQuery, Stopping
 from streaming.source import drops_in_landing, landed_files
@@ -46,13 +48,15 @@ class Supervisor:
         *,
         once: bool = False,
         after_batch: AfterBatch | None = None,
+        tell: Tell = tell_nobody,
     ) -> None:
-        """Prepare; nothing runs before :meth:`run`."""
+        """Prepare; nothing runs before :meth:`run`, which tells ``tell`` what happens."""
         self._spark = spark
         self._settings = settings
         self._contract = contract
         self._once = once
         self._after_batch = after_batch
+        self._tell = tell
         self._files = FileSystem.of(spark)
         self._lock = StreamLock(self._files, settings)
         self._stop = StopRequest(self._files, settings)
@@ -60,6 +64,7 @@ class Supervisor:
         self._patience = Patience(settings.retry_seconds)
         self._locked = False
         self._taken = False
+        self._next_look = 0.0
 
     @property
     def stop(self) -> StopRequest:
@@ -107,6 +112,7 @@ class Supervisor:
                 f"The stream gave up after {self._patience.seconds:.0f} s of trouble "
                 f"({_sentence(trouble)}). Nothing is lost: start it again when it is over."
             ) from None
+        self._tell(Retrying(pause))
         log.warning("retrying", seconds=pause, why=_sentence(trouble))
         _wait(pause, stop)
 
@@ -115,8 +121,10 @@ class Supervisor:
         if self._locked:
             self._lock.refresh()
             return
-        self._lock.acquire(self._spark.sparkContext.applicationId)
+        application = self._spark.sparkContext.applicationId
+        self._lock.acquire(application)
         self._locked = True
+        self._tell(StreamBegan(application))
         # A marker that is there already was meant for an earlier stream.
         self._stop.clear_marker()
 
@@ -133,7 +141,7 @@ class Supervisor:
     def _run_query(self, stop: StopRequest) -> None:
         with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
             processor = Processor(
-                self._spark, self._settings, self._contract, Path(spool) / "batch"
+                self._spark, self._settings, self._contract, Path(spool) / "batch", self._tell
             )
             opened = open_checkpoint(self._files, self._settings)
             self._checkpoint = opened.checkpoint
@@ -166,12 +174,22 @@ class Supervisor:
         for the request to stop.
         """
         if not processor.mutex.acquire(timeout=self._settings.poll_seconds):
+            self._look_at_landing()
             return False
         try:
             sweep(self._spark, processor, self._seen)
         finally:
             processor.mutex.release()
         return True
+
+    def _look_at_landing(self) -> None:
+        """Tell what waits while a batch is in hand, which takes a twentieth of the time at most."""
+        began = time.monotonic()
+        if began < self._next_look:
+            return
+        self._tell(LandingSeen(drops_in_landing(self._files, self._settings)))
+        took = time.monotonic() - began
+        self._next_look = began + max(self._settings.sweep_seconds, 20 * took)
 
     def _drain(self, processor: Processor, stop: StopRequest) -> None:
         """Take in every whole file that is there now; what comes later is for the next time."""
@@ -181,6 +199,7 @@ class Supervisor:
             with self._start(processor) as query:
                 while not query.wait(self._settings.poll_seconds):
                     self._lock.refresh()
+                    self._look_at_landing()
                     if stop.poll():
                         query.finish()
                         return
@@ -227,11 +246,15 @@ class Supervisor:
         failpoint("after_offsets")
         # The source's own list says which files it planned: reading them through Spark would
         # lose one that has vanished since, without a word.
-        planned = self._checkpoint.files_of(batch_id)
-        processor.process(spark, planned, batch_id)
-        self._seen.update(file.path for file in planned)
-        if self._after_batch is not None:
-            self._after_batch(spark)
+        planned, began = self._checkpoint.files_of(batch_id), time.monotonic()
+        with timed_phases() as phases:
+            accounts = processor.process(spark, planned, batch_id)
+            self._seen.update(file.path for file in planned)
+            if self._after_batch is not None:
+                self._after_batch(spark)
+        done = BatchDone(batch_id, accounts, time.monotonic() - began, phases)
+        log.info("batch", **done.figures())
+        self._tell(done)
         failpoint("before_commit")
         self._taken = True
 

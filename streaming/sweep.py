@@ -15,6 +15,7 @@ from checkpoints.spark_checkpoint import SeenFile
 from lake.errors import AccessError
 from lake.fs import FileInfo, from_millis
 from streaming.archive import archive_path
+from streaming.events import LandingSeen
 from streaming.processor import Processor
 from streaming.source import UNFINISHED, is_drop
 
@@ -62,6 +63,7 @@ def sweep(spark: SparkSession, processor: Processor, seen: set[str]) -> list[Led
     """
     with processor.mutex:
         landed = processor.files.list(processor.settings.landing)
+        processor.tell(LandingSeen([info for info in landed if is_drop(info)]))
         refused = _refuse_vanished(processor, {n for info in landed for n in names_of(info.path)})
         for info in landed:
             row = processor.account_of(info)

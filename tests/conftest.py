@@ -81,6 +81,21 @@ def lake(new_lake: Callable[[], DropLake]) -> DropLake:
 
 
 @pytest.fixture(scope="session")
+def flo100k(new_lake: Callable[[], DropLake], tmp_path_factory: pytest.TempPathFactory) -> DropLake:
+    """Take in the file with the published figures and compute its KPIs; only to be read."""
+    from batch.kpis_job import compute_kpis
+    from samples import write_flo100k
+
+    lake = new_lake()
+    [path] = write_flo100k(tmp_path_factory.mktemp("flo100k"))
+    lake.put(path.name, path.read_bytes())
+    [account] = lake.take()
+    assert (account["state"], account["rows_inserted"]) == ("ingested", 100_000)
+    compute_kpis(lake.spark, lake.settings)
+    return lake
+
+
+@pytest.fixture(scope="session")
 def worlds(
     spark: SparkSession,
     new_lake: Callable[[], DropLake],

@@ -2,170 +2,217 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
+from batch.cut import read_at, require_tables
+from batch.kpis.tables import KPI_TABLES
+from batch.questions.bygone import (
+    Run,
+    find_runs,
+    past_features,
+    past_history,
+    past_kpis,
+    past_ledger,
+    past_quarantine,
+    past_snapshots,
+)
+from batch.questions.moment import Moment, find_moment
 from lake.contract import load_contract
-from lake.errors import ConfigError, NotFoundError, no_tables
-from lake.fs import FileSystem
+from lake.errors import ConfigError
+from lake.fs import from_millis
 from lake.settings import Settings
 from lake.tables import (
     DATABASE,
     FEATURES,
+    KPI_HISTORY,
     LEDGER,
+    ON_DEMAND,
     QUARANTINE,
     SNAPSHOTS,
     TABLES,
+    newest_snapshot,
     table_path,
+    table_version,
 )
 
-_DROP_ID = re.compile(r"[0-9a-f]{6,64}", re.IGNORECASE)
-_VERSIONS = {
-    FEATURES: "features_version",
-    SNAPSHOTS: "snapshots_version",
-    QUARANTINE: "quarantine_version",
+NAMES = {"spark.sql.globalTempDatabase": DATABASE}
+"""Settings of a session that is to ask the tables as they were: then they go by `flo.<table>`."""
+
+# Delta's conditions: nothing was committed since; no such version, or none that is kept.
+_SINCE = "DELTA_TIMESTAMP_GREATER_THAN_COMMIT"
+_GONE = {
+    "DELTA_VERSION_NOT_FOUND",
+    "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION",
+    "DELTA_NO_RECREATABLE_HISTORY_FOUND",
+    "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION",
 }
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A point in the tables' history.
+class Asked:
+    """What a session's names stand for.
 
     Attributes:
-        at: what was committed up to then counts.
-        versions: the tables whose version is known better than by time.
+        at: when the tables were so.
+        notes: a sentence for each thing that is not simply as it was.
     """
 
     at: datetime
-    versions: Mapping[str, int]
+    notes: tuple[str, ...]
 
 
-def lake_names(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
-    """Declare ``flo.<table>`` in this session as each table was at a drop or a time.
+def lake_names(spark: SparkSession, settings: Settings, as_of: str) -> Asked:
+    """Name each table in this session as it was at a drop or a time (see `find_moment`).
 
-    - A drop (its id, or a beginning of it that is unique) means the tables as its ledger row
-      names them, just after it was ingested; the other tables by the time of that row.
-    - A time is ISO 8601; without an offset it is meant in the contract's business time zone.
-      A date alone is that day's start.
-    - A table that did not exist then has no name.
+    - Of features, snapshots and quarantine it is the version that the ledger names; for a time,
+      and for the segments, the one that was the newest then.
+    - Of the ledger and the history of the KPIs, to which rows are only added, it is the rows that
+      were there. The KPI tables are one run's rows of that history (see `find_runs`).
+    - What Delta no longer keeps is made again from the drops' accounts and snapshots: the features
+      by the order rule. The segments cannot be made again. A note says so.
+    - A table that was not there yet has no name.
+
+    The names are temporary, so no metastore and no HDFS is written to.
 
     Raises:
-        ConfigError: neither a drop nor a time, or a time before the tables' first version.
+        ConfigError: neither a drop nor a time, or a time before there were tables.
         NotFoundError: no such drop, or no tables at all.
 
     Example:
-        >>> lake_names(spark, settings, "2026-03-01T12:00")
+        >>> lake_names(spark, settings, "2026-03-01T12:00").notes
+        ()
         >>> spark.sql("SELECT count(*) FROM flo.customer_features")
     """
-    if spark.conf.get("spark.sql.catalogImplementation", "in-memory") != "in-memory":
-        raise ConfigError(
-            "Earlier versions are named in the session only, which a metastore cannot do; "
-            "use VERSION AS OF in the statement instead."
-        )
-    files = FileSystem.of(spark)
-    present = [n for n in TABLES if files.exists(f"{table_path(settings, n)}/_delta_log")]
-    if FEATURES not in present or LEDGER not in present:
-        raise no_tables(settings.tables)
-    moment = find_moment(spark, settings, as_of)
-    spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-    for name in present:
-        if not _declare(spark, table_path(settings, name), name, moment) and name == FEATURES:
-            raise ConfigError(
-                f"At {moment.at.isoformat()} the tables did not exist yet, or their versions "
-                "of then are no longer kept; ask for a later time."
-            )
-    return moment
+    require_tables(spark, settings)
+    past = _Past(spark, settings, find_moment(spark, settings, as_of))
+    further = [name for name in ON_DEMAND if table_version(spark, settings, name) >= 0]
+    for name in (*TABLES, *further):
+        frame = past.table(name)
+        if frame is not None:
+            frame.createOrReplaceGlobalTempView(name)
+        else:
+            spark.catalog.dropGlobalTempView(name)
+    return Asked(past.moment.at, (*past.notes, *_tell_made_again(past.made_again), *past.on_kpis()))
 
 
-def find_moment(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
-    """Tell what ``--as-of`` means; see `lake_names`."""
-    text = as_of.strip()
-    if _DROP_ID.fullmatch(text):
-        return _moment_of_drop(spark, settings, text.lower())
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"'{text}' is neither a drop's id nor a time such as 2026-03-01T12:00:00+03:00."
-        ) from None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=load_contract(settings.contract).zone)
-    return Moment(at, {})
+class _Past:
+    """The tables at a moment.
+
+    Attributes:
+        made_again: the tables that had to be made again.
+        notes: what became of those that could not be.
+    """
+
+    def __init__(self, spark: SparkSession, settings: Settings, moment: Moment) -> None:
+        self.moment = moment
+        self.made_again: list[str] = []
+        self.notes: list[str] = []
+        self._spark = spark
+        self._settings = settings
+
+    def table(self, name: str) -> DataFrame | None:
+        """Read a table as it was; None where it was not there, or is not known any more."""
+        if name == LEDGER:
+            return self._ledger
+        if name == KPI_HISTORY:
+            return past_history(self._history, self.moment, self._runs)
+        if name in KPI_TABLES:
+            return past_kpis(self._history, name, self._runs.get(name))
+        kept = self._kept(name)
+        return self._lost(name) if kept is None else kept
+
+    def on_kpis(self) -> Sequence[str]:
+        """Say where the KPI tables do not belong to the features beside them."""
+        if not self._runs:
+            return ["No KPIs had been computed."]
+        shown = min(run.features_version for run in self._runs.values())
+        wanted = self.moment.versions.get(FEATURES, shown)
+        if shown >= wanted:
+            return []
+        return [
+            f"KPIs were not computed of it: they are of version {shown} of {FEATURES}, "
+            f"and the drop made version {wanted}."
+        ]
+
+    @cached_property
+    def _ledger(self) -> DataFrame:
+        return past_ledger(self._newest(LEDGER), self.moment.at)
+
+    @cached_property
+    def _history(self) -> DataFrame:
+        return self._newest(KPI_HISTORY)
+
+    @cached_property
+    def _runs(self) -> Mapping[str, Run]:
+        return find_runs(self._history, self.moment)
+
+    def _newest(self, name: str) -> DataFrame:
+        version = table_version(self._spark, self._settings, name)
+        return read_at(self._spark, self._settings, name, version)
+
+    def _kept(self, name: str) -> DataFrame | None:
+        """Read the version of the moment, if there was one and Delta still keeps it."""
+        reader = self._spark.read.format("delta")
+        if name in self.moment.versions:
+            reader = reader.option("versionAsOf", self.moment.versions[name])
+        else:
+            at = self.moment.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+            reader = reader.option("timestampAsOf", at)
+        try:
+            return reader.load(table_path(self._settings, name))
+        except AnalysisException as error:
+            condition = error.getCondition()
+            if condition == _SINCE:
+                return self._newest(name)
+            if condition in _GONE:
+                return None
+            raise
+
+    def _lost(self, name: str) -> DataFrame | None:
+        """Make a table again whose version is gone."""
+        if self._was_not_yet(name):
+            if name == FEATURES:
+                raise ConfigError(
+                    f"At {self.moment.at.isoformat()} the tables were not there yet; "
+                    "ask for a later time."
+                )
+            self.notes.append(f"{name} was not there yet.")
+            return None
+        frame = self._make_again(name)
+        if frame is None:
+            self.notes.append(f"What {name} was is no longer kept.")
+        else:
+            self.made_again.append(name)
+        return frame
+
+    def _was_not_yet(self, name: str) -> bool:
+        made = newest_snapshot(self._spark, self._settings, name).metadata().createdTime()
+        return bool(made.isDefined()) and self.moment.at < from_millis(int(made.get()))
+
+    def _make_again(self, name: str) -> DataFrame | None:
+        if name == FEATURES:
+            contract = load_contract(self._settings.contract)
+            return past_features(self._newest(SNAPSHOTS), self._ledger, contract)
+        if name == SNAPSHOTS:
+            return past_snapshots(self._newest(SNAPSHOTS), self._ledger)
+        if name == QUARANTINE:
+            return past_quarantine(self._newest(QUARANTINE), self._ledger)
+        return None
 
 
-def _moment_of_drop(spark: SparkSession, settings: Settings, drop_id: str) -> Moment:
-    rows = (
-        spark.read.format("delta")
-        .load(table_path(settings, LEDGER))
-        .where(F.col("drop_id").startswith(drop_id) & (F.col("state") == "ingested"))
-        .select("drop_id", *_VERSIONS.values(), F.unix_micros("finished_at").alias("at"))
-        .orderBy("at")
-        .limit(1000)
-        .collect()
-    )
-    if not rows:
-        raise NotFoundError(f"No ingested drop has the id {drop_id}; see `flo drops`.")
-    if len({row["drop_id"] for row in rows}) > 1:
-        raise ConfigError(f"Several drops have ids that begin with {drop_id}; give more of it.")
-    first = rows[0]
-    # In whole milliseconds, as Delta's times are.
-    at = datetime.fromtimestamp(-(-first["at"] // 1000) / 1000, UTC)
-    known = {name: first[column] for name, column in _VERSIONS.items()}
-    versions = {name: int(version) for name, version in known.items() if version is not None}
-    return Moment(at, versions | _ledger_version(spark, settings, at))
-
-
-def _ledger_version(spark: SparkSession, settings: Settings, at: datetime) -> dict[str, int]:
-    """Find the ledger's first version with the drop's row in it, committed just after `at`."""
-    path = table_path(settings, LEDGER)
-    found = (
-        spark.sql(f"DESCRIBE HISTORY delta.`{path}`")
-        .where(F.unix_millis("timestamp") >= int(at.timestamp() * 1000))
-        .agg(F.min("version").alias("version"))
-        .first()
-    )
-    version = found["version"] if found else None
-    return {} if version is None else {LEDGER: int(version)}
-
-
-def _declare(spark: SparkSession, path: str, name: str, moment: Moment) -> bool:
-    """Declare one name; return whether the table existed then."""
-    if name in moment.versions:
-        return _try_declare(spark, path, name, f"VERSION AS OF {moment.versions[name]}") is None
-    utc = moment.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
-    error = _try_declare(spark, path, name, f"TIMESTAMP AS OF '{utc}'")
-    if error is not None and "GREATER_THAN_COMMIT" in error:
-        # Nothing was committed since: the newest version is the one valid then.
-        newest = spark.sql(f"DESCRIBE HISTORY delta.`{path}` LIMIT 1").first()
-        version = newest["version"] if newest else 0
-        error = _try_declare(spark, path, name, f"VERSION AS OF {version}")
-    return error is None
-
-
-def _try_declare(spark: SparkSession, path: str, name: str, clause: str) -> str | None:
-    """Declare a name as one version; return the error condition where there is none."""
-    try:
-        _forget(spark, name)
-        view = f"CREATE VIEW {DATABASE}.{name} AS "
-        spark.sql(f"{view} SELECT * FROM delta.`{path}` {clause}")  # noqa: S608 - all ours
-    except AnalysisException as error:
-        condition = str(error.getCondition() or error)
-        if "TIMESTAMP" in condition or "VERSION" in condition:
-            return condition
-        raise
-    return None
-
-
-def _forget(spark: SparkSession, name: str) -> None:
-    """Drop a name from the session's own catalogue; the table in HDFS is not ours to touch."""
-    known: Any = spark.catalog
-    if known.tableExists(f"{DATABASE}.{name}"):
-        kind = "VIEW" if known.getTable(f"{DATABASE}.{name}").tableType == "VIEW" else "TABLE"
-        spark.sql(f"DROP {kind} {DATABASE}.{name}")
+def _tell_made_again(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    told = [
+        f"{name} was recomputed from the snapshots by the order rule, without updated_at"
+        if name == FEATURES
+        else f"{name} is what it now has of the drops of then"
+        for name in names
+    ]
+    return [f"Delta no longer keeps all versions of then: {'; '.join(told)}."]

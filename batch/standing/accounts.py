@@ -62,11 +62,8 @@ def read_ledger(spark: SparkSession, settings: Settings) -> DataFrame:
     Raises:
         NotFoundError: there are no tables yet.
     """
-    path = table_path(settings, LEDGER)
-    if not FileSystem.of(spark).exists(f"{path}/_delta_log"):
-        raise no_tables(settings.tables)
     newest_first = [F.col(name).desc() for name in _NEWEST_FIRST]
-    return spark.read.format("delta").load(path).orderBy(*newest_first)
+    return _read(spark, settings, LEDGER).orderBy(*newest_first)
 
 
 def shorten(account: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,8 +95,12 @@ def find_drop(spark: SparkSession, settings: Settings, prefix: str) -> dict[str,
 
 
 def quarantined_rows(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Read the quarantine."""
-    return spark.read.format("delta").load(table_path(settings, QUARANTINE))
+    """Read the quarantine.
+
+    Raises:
+        NotFoundError: there are no tables yet.
+    """
+    return _read(spark, settings, QUARANTINE)
 
 
 def count_reasons(quarantine: DataFrame) -> DataFrame:
@@ -122,3 +123,10 @@ def look_at_landing(files: Files, settings: Settings) -> Pending:
     waiting = drops_in_landing(files, settings)
     oldest = min((info.modified_at for info in waiting), default=None)
     return Pending(len(waiting), sum(info.size for info in waiting), oldest)
+
+
+def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
+    path = table_path(settings, name)
+    if not FileSystem.of(spark).exists(f"{path}/_delta_log"):
+        raise no_tables(settings.tables)
+    return spark.read.format("delta").load(path)

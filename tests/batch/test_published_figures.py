@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from batch.kpis_job import compute_kpis
 from lake.tables import CHANNEL_KPIS, CHANNEL_PLATFORM_KPIS, FEATURES, PLATFORM_KPIS
-from samples import write_flo100k
 from tests.lakes import DropLake, csv, row
 
 pytestmark = pytest.mark.spark
@@ -25,16 +24,10 @@ FIGURES: dict[str, Any] = json.loads(
 SAMPLE_CALL = {"order_num_total": "avg", "customer_value_total": "sum"}
 
 
-@pytest.fixture(scope="module")
-def lake(new_lake: Callable[[], DropLake], tmp_path_factory: pytest.TempPathFactory) -> DropLake:
-    """Ingest the file and compute the KPIs, once."""
-    made = new_lake()
-    [path] = write_flo100k(tmp_path_factory.mktemp("flo100k"))
-    made.put("flo100k.csv", path.read_bytes())
-    [account] = made.take()
-    assert (account["state"], account["rows_inserted"]) == ("ingested", 100_000)
-    compute_kpis(made.spark, made.settings)
-    return made
+@pytest.fixture
+def lake(flo100k: DropLake) -> DropLake:
+    """Look at the lake that has the file."""
+    return flo100k
 
 
 @pytest.mark.parametrize(

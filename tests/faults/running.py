@@ -6,6 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+import streaming.processor
+from streaming.events import Tell, tell_nobody
 from streaming.supervisor import Supervisor
 from tests.lakes import DropLake
 
@@ -16,9 +20,9 @@ IDLE_SECONDS = 10
 class Running:
     """A stream in a thread of this process."""
 
-    def __init__(self, lake: DropLake, **settings: object) -> None:
+    def __init__(self, lake: DropLake, tell: Tell = tell_nobody, **settings: object) -> None:
         own = lake.settings.model_copy(update=settings)
-        self.supervisor = Supervisor(lake.spark, own, lake.contract)
+        self.supervisor = Supervisor(lake.spark, own, lake.contract, tell=tell)
         self.code: int | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -53,12 +57,30 @@ class Running:
 
 
 @contextmanager
-def running(lake: DropLake, **settings: object) -> Iterator[Running]:
+def running(lake: DropLake, tell: Tell = tell_nobody, **settings: object) -> Iterator[Running]:
     """Run a stream; whatever happens, it has ended afterwards."""
-    stream = Running(lake, **settings)
+    stream = Running(lake, tell, **settings)
     try:
         yield stream
     finally:
         if stream.alive:
             stream.stop()
             stream.join(60)
+
+
+@contextmanager
+def held_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold the batch in hand at a step until the block ends; the event tells that it is there."""
+    there, on = threading.Event(), threading.Event()
+
+    def hold(name: str) -> None:
+        if name == step:
+            there.set()
+            assert on.wait(60)
+
+    with patch.context() as patched:
+        patched.setattr(streaming.processor, "failpoint", hold)
+        try:
+            yield there
+        finally:
+            on.set()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,30 +19,12 @@ from lake.tables import SNAPSHOTS
 from streaming.stopping import StopRequest, stop_marker
 from streaming.supervisor import Supervisor
 from tests.faults.drops import make_drops
-from tests.faults.running import IDLE_SECONDS, running
+from tests.faults.running import IDLE_SECONDS, held_at, running
 from tests.faults.world import assert_as_if_nothing_had_been, put
 from tests.lakes import DropLake, csv, row
 from tests.processes import Stream, wait_for
 
 pytestmark = pytest.mark.integration
-
-
-@contextmanager
-def held_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Hold the batch in hand at a step until the block ends; the event tells that it is there."""
-    there, on = threading.Event(), threading.Event()
-
-    def hold(name: str) -> None:
-        if name == step:
-            there.set()
-            assert on.wait(60)
-
-    with patch.context() as patched:
-        patched.setattr(streaming.processor, "failpoint", hold)
-        try:
-            yield there
-        finally:
-            on.set()
 
 
 @pytest.mark.parametrize("way", ["signal", "marker"])
