@@ -48,6 +48,7 @@ def metastore(
         javax_jdo_option_ConnectionURL=f"jdbc:derby:;databaseName={tmp_path}/names;create=true",
         datanucleus_schema_autoCreateAll="true",
         hive_metastore_schema_verification="false",
+        hive_async_log_enabled="false",
         hive_metastore_warehouse_dir="/tests/warehouse",
     )
     env = {**environment, "SPARK_CONF_DIR": str(CONF), "HADOOP_CONF_DIR": str(site)}
