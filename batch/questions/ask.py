@@ -130,13 +130,13 @@ class _Past:
     def on_kpis(self) -> Sequence[str]:
         """Say where the KPI tables do not belong to the features beside them."""
         if not self._runs:
-            return ["No KPIs had been computed."]
+            return ["No KPIs had been computed yet."]
         shown = min(run.features_version for run in self._runs.values())
         wanted = self.moment.versions.get(FEATURES, shown)
         if shown >= wanted:
             return []
         return [
-            f"KPIs were not computed of it: they are of version {shown} of {FEATURES}, "
+            f"No KPIs were computed of that drop: they are of version {shown} of {FEATURES}, "
             f"and the drop made version {wanted}."
         ]
 

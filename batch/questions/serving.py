@@ -180,7 +180,8 @@ def _own_settings(settings: Settings, host: str, port: int, scratch: Path) -> di
     user = settings.reader or os.environ.get(_USER, "")
     options = [
         settings.spark.get(_JAVA_OPTIONS, ""),
-        f"-Dderby.stream.error.file={scratch / 'derby.log'}",
+        # Hive starts a Derby in memory, which would write a log where the server was started.
+        f"-Dderby.stream.error.file={os.devnull}",
         *([f"-D{_USER}={user}"] if user else []),
     ]
     return {
