@@ -7,20 +7,18 @@ place of those of the run before, so that an interrupted run can be gone on with
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
 
+from bench.environments import measuring
 from bench.errors import BenchError
 from bench.hdfs import Hdfs
 from bench.measures import drops, history, kpis, load, memory, streams
 from bench.measures.settings import FULL, MILLION, Plan
-from bench.places import LAKES, REPORT, RESULTS
+from bench.places import REPORT, RESULTS
 from bench.results import Result, merge, number, save
 from bench.results import load as load_results
 from bench.say import say
@@ -35,11 +33,6 @@ _SECONDS = 23 * 60
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 0 where all was measured, whatever was found, and 2 where something could not be."""
     options = _parse(arguments)
-    # What this shell knows of a cluster or of other settings is not what is measured.
-    for name in [name for name in os.environ if name.startswith(("FLO_", "SPARK_", "HADOOP_"))]:
-        del os.environ[name]
-    # Asked to end, it ends what it has started, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = set(options.only)
     plan = Plan(
         size=options.size,
@@ -47,10 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warm_up=options.warm_up,
         seconds=None if options.size >= FULL else _SECONDS,
     )
-    try:
+    with measuring():
         results = _run(plan, wanted)
-    finally:
-        shutil.rmtree(LAKES, ignore_errors=True)
     for each in sorted(results, key=number):
         verdict = {True: "holds", False: "DOES NOT HOLD", None: "no limit at this size"}
         limit = "" if each.limit is None else f" (at most {each.limit})"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from bench import spark_conf
 from bench.contenders.client import Contender
 from bench.data import Dataset, dataset
+from bench.environments import measuring
 from bench.hdfs import Hdfs
 from bench.measures.history import ROUND, stream_round
 from bench.measures.streams import data_of
@@ -77,10 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args(arguments)
-    for name in [name for name in os.environ if name.startswith(("FLO_", "SPARK_", "HADOOP_"))]:
-        del os.environ[name]
-    large = dataset(options.customers, rows=10_000, changes=2 + options.repetitions)
-    effects = [*_local((data_of(), large), options.repetitions), _on_hdfs(options.repetitions)]
+    with measuring():
+        large = dataset(options.customers, rows=10_000, changes=2 + options.repetitions)
+        effects = _local((data_of(), large), options.repetitions)
+        effects.append(_on_hdfs(options.repetitions))
     put_between(REPORT, BEGIN, END, _table(effects, large.customers))
     return 0
 

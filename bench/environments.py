@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.places import BUILD, ROOT
+from bench.places import BUILD, LAKES, ROOT
 from sandbox import jars
 from sandbox.bootstrap import ivy_jar, lock_entry
 from sandbox.java import find_java
@@ -24,6 +27,7 @@ _REQUIREMENTS = {
 }
 _JARS_LOCK = ROOT / "bench" / "jars-iceberg.lock"
 _JARS = BUILD / "jars"
+_STEERING = ("FLO_", "SPARK_", "PYSPARK_", "HADOOP_", "YARN_")
 
 
 def native_python() -> Path:
@@ -47,9 +51,23 @@ def iceberg_jar() -> Path:
 
 def clean_environment(further: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what would steer Spark, Hadoop or flo, and ``further``."""
-    steering = ("FLO_", "SPARK_", "PYSPARK_", "HADOOP_", "YARN_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_STEERING)}
     return kept | {"JAVA_HOME": str(find_java())} | dict(further)
+
+
+@contextmanager
+def measuring() -> Iterator[None]:
+    """Measure in this block: what this shell knows of a cluster or of other settings is not it.
+
+    Asked to end (SIGTERM), the program ends what it has started, too. The lakes are removed after.
+    """
+    for name in [name for name in os.environ if name.startswith(_STEERING)]:
+        del os.environ[name]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        shutil.rmtree(LAKES, ignore_errors=True)
 
 
 def _environment(place: Path) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.spark_checkpoint import SeenFile
@@ -132,3 +133,12 @@ def row(
         f"{master_id},{channel},{channel},{first},{last},{online},{offline},"
         f"{orders_online},{orders_offline},{value_offline},{value_online},{categories}"
     )
+
+
+def is_refused(action: Callable[[], Any]) -> bool:
+    """Tell whether HDFS says that the user lacks the permission."""
+    try:
+        action()
+    except Py4JJavaError as error:
+        return "Permission denied" in str(error.java_exception)
+    return False

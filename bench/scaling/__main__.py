@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bench.places import LAKES, RESULTS, ROOT
+from bench.environments import measuring
+from bench.places import RESULTS, ROOT
 from bench.results import load as load_results
 from bench.say import say
 from bench.scaling.measure import SIZES, measure_drops, measure_files, measure_listing
@@ -27,15 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=_sizes, default=SIZES, help="customers, three or more")
     parser.add_argument("--repetitions", type=int, default=3, help="batches a point")
     options = parser.parse_args(arguments)
-    # What this shell knows of a cluster or of other settings is not what is measured.
-    for name in [name for name in os.environ if name.startswith(("FLO_", "SPARK_", "HADOOP_"))]:
-        del os.environ[name]
-    try:
+    with measuring():
         drops, stored = measure_drops(options.sizes, options.repetitions)
         files = measure_files(options.repetitions)
         listing = measure_listing()
-    finally:
-        shutil.rmtree(LAKES, ignore_errors=True)
     model = fit([*drops, *files])
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     kept = {"drops": [asdict(each) for each in drops], "files": [asdict(each) for each in files],

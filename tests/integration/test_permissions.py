@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from py4j.protocol import Py4JJavaError
 
 from lake.settings import CONF, Settings
 from lake.tables import FEATURES, table_path
 from streaming.supervisor import Supervisor
 from tests.faults.world import World
-from tests.lakes import DropLake, csv, row
+from tests.lakes import DropLake, csv, is_refused, row
 
 pytestmark = pytest.mark.integration
 
@@ -56,15 +55,6 @@ class User:
             )
 
         return call
-
-
-def is_refused(action: Callable[[], Any]) -> bool:
-    """Tell whether HDFS says that the user lacks the permission."""
-    try:
-        action()
-    except Py4JJavaError as error:
-        return "Permission denied" in str(error.java_exception)
-    return False
 
 
 @pytest.fixture

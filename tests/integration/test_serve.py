@@ -17,7 +17,6 @@ from typing import Any
 
 import psutil
 import pytest
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
@@ -32,7 +31,7 @@ from lake.tables import FEATURES, TABLES, table_path, table_version
 from sandbox.errors import SandboxError
 from sandbox.java import missing_java
 from streaming.supervisor import Supervisor
-from tests.lakes import DropLake, csv, row
+from tests.lakes import DropLake, csv, is_refused, row
 from tests.processes import BIN, ROOT, run, wait_for
 
 pytestmark = pytest.mark.integration
@@ -288,15 +287,6 @@ def as_user(lake: DropLake, name: str) -> Any:
     conf = lake.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
     uri = jvm.org.apache.hadoop.fs.FileSystem.getDefaultUri(conf)
     return jvm.org.apache.hadoop.fs.FileSystem.newInstance(uri, conf, name)
-
-
-def is_refused(action: Callable[[], Any]) -> bool:
-    """Tell whether HDFS says that the user lacks the permission."""
-    try:
-        action()
-    except Py4JJavaError as error:
-        return "Permission denied" in str(error.java_exception)
-    return False
 
 
 def test_hdfs_lets_the_reader_read_the_tables_and_no_more(lake: DropLake, server: Server) -> None:
