@@ -84,7 +84,6 @@ class Screen:
 
     def _look(self, height: int) -> RenderableType:
         from batch.standing.accounts import newest_accounts, shorten
-        from batch.standing.advice import advise
         from batch.standing.flow import drops_on_their_way
         from batch.standing.lake import look_at_lake
         from lake.tables import LEDGER
@@ -99,9 +98,25 @@ class Screen:
         if LEDGER in standing.tables:
             done = [shorten(row) for row in lake.rows(newest_accounts(limit=_NEWEST))]
         waiting = drops_on_their_way(lake, self._settings)
-        above = draw_status(standing, self._settings, advise(standing))
-        taken = len(standing.tables) + len(self._settings.shown_spark) + 2 * _FRAME_LINES
-        return Group(above, draw_drops(standing, waiting, done, max(height - taken, 3)))
+        return draw_screen(standing, self._settings, waiting, done, height)
+
+
+def draw_screen(
+    at: Standing,
+    settings: Settings,
+    waiting: Sequence[OnItsWay],
+    done: Sequence[Mapping[str, Any]],
+    height: int,
+) -> RenderableType:
+    """Draw one look: how all stands, and below it as many drops as fit into so many lines.
+
+    ``waiting`` and ``done`` are those of :func:`draw_drops`.
+    """
+    from batch.standing.advice import advise
+
+    above = draw_status(at, settings, advise(at))
+    taken = len(at.tables) + len(settings.shown_spark) + 2 * _FRAME_LINES
+    return Group(above, draw_drops(at, waiting, done, max(height - taken, 3)))
 
 
 def draw_drops(

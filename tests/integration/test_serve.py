@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -270,15 +269,6 @@ def test_a_table_that_is_made_later_gets_its_name(lake: DropLake, beeline: Beeli
     compute_segments(lake.spark, lake.settings)
     wait_for(lambda: "customer_segments" in str(beeline.ask("SHOW TABLES")), "the name", 60)
     assert beeline.ask_number("SELECT count(*) FROM customer_segments") == 71
-
-
-def test_the_readmes_client_line_works(server: Server, env: dict[str, str]) -> None:
-    """The line with beeline in the README, with this server's port, prints a table's rows."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    [line] = re.findall(r"^beeline .*$", text, re.MULTILINE)
-    words = shlex.split(line.replace("jdbc:hive2://127.0.0.1:10000/flo", server.url))
-    assert server.url in words
-    assert "order_channel" in run(*words, env=env).stdout
 
 
 def as_user(lake: DropLake, name: str) -> Any:

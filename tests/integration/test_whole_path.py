@@ -6,7 +6,6 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -108,18 +107,3 @@ def test_a_kill_loses_and_repeats_nothing(
     ids = [each for (each,) in lake.features("master_id")]
     assert ids == sorted({f"c{at}" for at in range(60)} | {"c99"})
     assert lake.table("customer_snapshots").count() == 62
-
-
-def test_once_drains_and_ends(environment: dict[str, str], spark: SparkSession) -> None:
-    """`flo stream --once` takes in what is there, archives it and exits with 0."""
-    lake = DropLake(spark, Settings(root="/once"))
-    lake.initialise()
-    lake.put("a.csv", csv(row("c1")))
-    lake.put("bad.csv", "no,header\n1,2\n")
-    env = {**environment, "FLO_ROOT": "/once"}
-    done = run("flo", "stream", "--once", env=env)
-    assert "Traceback" not in done.stderr
-    accounts: dict[str, Any] = {each["path"].rsplit("/", 1)[-1]: each for each in lake.ledger()}
-    assert accounts["a.csv"]["state"] == "ingested"
-    assert accounts["bad.csv"]["state"] == "rejected"
-    assert lake.files.list(lake.settings.landing) == []
