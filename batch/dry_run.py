@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.kpis.changes import KpiChange, compare_kpis
-from batch.settled import is_ingested, read_settled
+from batch.settled import Settled, read_settled
 from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
@@ -82,11 +82,11 @@ def dry_run(
         >>> dry_run(spark, settings, contract, Path("new.csv"), now).account.rows_inserted
         17
     """
-    stored = read_settled(spark, settings)
+    settled = read_settled(spark, settings)
     with TemporaryDirectory(prefix="flo-dry-run-") as scratch:
         drop = _take_in(settings, file, Path(scratch) / "drop", now)
         account = _open_account(drop, now)
-        if is_ingested(stored, drop.drop_id):
+        if settled.is_ingested(drop.drop_id):
             return DryRun(as_duplicate(account))
         staged = drop.spool.with_suffix(".parquet")
         try:
@@ -104,7 +104,7 @@ def dry_run(
         rows = spark.read.parquet(staged.as_uri())
         judged = judge(spark, rows, [(drop, found)], contract)
         try:
-            return _weigh(spark, settings, contract, account, judged, stored)
+            return _weigh(spark, contract, account, judged, settled)
         finally:
             judged.release()
 
@@ -145,11 +145,10 @@ def _open_account(drop: Drop, now: datetime) -> LedgerRow:
 
 def _weigh(
     spark: SparkSession,
-    settings: Settings,
     contract: Contract,
     account: LedgerRow,
     judged: Judgement,
-    stored: Stored,
+    settled: Settled,
 ) -> DryRun:
     """Complete the account of a drop that could be read, and compare the KPIs."""
     judged_account = with_verdict(account, judged.verdicts[str(account.drop_id)])
@@ -157,12 +156,12 @@ def _weigh(
     if judged_account.state != State.INGESTED:
         return DryRun(judged_account, reasons)
     # The stream has written the accepted rows by the time that it looks at the snapshots.
-    with_own = replace(stored, snapshots=stored.snapshots.unionByName(judged.accepted))
-    moment = account.started_at
-    upsert = plan_upsert(spark, settings, contract, judged.accepted, moment, with_own)
+    snapshots = settled.snapshots.unionByName(judged.accepted)
+    stored = Stored(settled.features, lambda: snapshots, settled.columns_of)
+    upsert = plan_upsert(spark, contract, judged.accepted, account.started_at, stored)
     try:
         ingested = with_outcomes(judged_account, upsert.outcomes)
-        kpis = compare_kpis(stored.features, apply_rows(stored.features, upsert.rows))
+        kpis = compare_kpis(settled.features, apply_rows(settled.features, upsert.rows))
     finally:
         upsert.release()
     return DryRun(ingested, reasons, _count_each(judged.accepted, "warnings"), tuple(kpis))

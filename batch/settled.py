@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -9,21 +12,38 @@ from batch.cut import read_at, require_tables
 from checkpoints.commits import read_commits_after
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path, table_version
-from streaming.upsert import Stored
 
 _ACCOUNT = ("drop_id", "state", "columns", "features_version")
 
 
-def read_settled(spark: SparkSession, settings: Settings) -> Stored:
+@dataclass(frozen=True)
+class Settled:
+    """Tables that agree: of the ledger only ``drop_id, state, columns, features_version``."""
+
+    features: DataFrame
+    snapshots: DataFrame
+    ledger: DataFrame
+
+    def is_ingested(self, drop_id: str) -> bool:
+        """Tell whether these bytes are in the tables already."""
+        return bool(self.columns_of([drop_id]))
+
+    def columns_of(self, drop_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Give the columns that the headers of these drops had, as far as they are ingested."""
+        if not drop_ids:
+            return {}
+        ingested = (F.col("state") == "ingested") & F.col("drop_id").isin(list(drop_ids))
+        found = self.ledger.where(ingested).collect()
+        return {row["drop_id"]: tuple(row["columns"] or ()) for row in found}
+
+
+def read_settled(spark: SparkSession, settings: Settings) -> Settled:
     """Read features, snapshots and ledger so that they agree, whatever a stream is doing.
 
     A batch becomes true with its commit on the features (see :mod:`checkpoints.recovery`):
 
     - snapshots of drops that are not in the features are left out;
     - a drop that is in the features and lacks its ledger row has one here, from the commit.
-
-    Returns:
-        The tables, of the ledger only ``drop_id, state, columns, features_version``.
 
     Raises:
         NotFoundError: there are no tables yet.
@@ -36,13 +56,7 @@ def read_settled(spark: SparkSession, settings: Settings) -> Stored:
     snapshots = spark.read.format("delta").load(table_path(settings, SNAPSHOTS))
     is_in = (F.col("state") == "ingested") & (F.col("features_version") <= version)
     counted = ledger.where(is_in).select("drop_id").distinct()
-    return Stored(features, snapshots.join(F.broadcast(counted), "drop_id", "left_semi"), ledger)
-
-
-def is_ingested(stored: Stored, drop_id: str) -> bool:
-    """Tell whether these bytes are in the tables already."""
-    same = (F.col("drop_id") == drop_id) & (F.col("state") == "ingested")
-    return not stored.ledger.where(same).isEmpty()
+    return Settled(features, snapshots.join(F.broadcast(counted), "drop_id", "left_semi"), ledger)
 
 
 def _read_accounts(spark: SparkSession, settings: Settings, version: int) -> DataFrame:

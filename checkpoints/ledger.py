@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ _INDEXED = (
     "started_at",
     "drop_id",
     "archived_path",
+    "columns",
     "rows_quarantined",
 )
 
@@ -139,7 +140,9 @@ class Ledger:
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         """Read the index from the table."""
         self._path = table_path(settings, LEDGER)
-        self._ingested: set[str] = set()
+        # Headers repeat: one copy of each is kept.
+        self._headers: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._ingested: dict[str, tuple[str, ...]] = {}
         self._seen: dict[tuple[str, int], LedgerRow] = {}
         self._newest: dict[str, int] = {}
         self._load(spark)
@@ -154,12 +157,14 @@ class Ledger:
             values = row.asDict()
             for name in set(_TIMES) & set(values):
                 values[name] = from_millis(values[name])
+            values["columns"] = tuple(values["columns"] or ())
             self._remember(LedgerRow(**values))
 
     def _remember(self, row: LedgerRow) -> None:
-        self._seen[row.key] = row
+        header = self._headers.setdefault(row.columns, row.columns)
+        self._seen[row.key] = replace(row, columns=header)
         if row.state == State.INGESTED and row.drop_id:
-            self._ingested.add(row.drop_id)
+            self._ingested[row.drop_id] = header
         for name in _VERSIONS:
             value = getattr(row, name)
             if value is not None:
@@ -168,6 +173,10 @@ class Ledger:
     def is_ingested(self, drop_id: str) -> bool:
         """Tell whether these bytes are in the tables already."""
         return drop_id in self._ingested
+
+    def columns_of(self, drop_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Give the columns that the headers of these drops had, as far as they are ingested."""
+        return {each: self._ingested[each] for each in drop_ids if each in self._ingested}
 
     def quarantined(self, drop_id: str) -> bool:
         """Tell whether an earlier, rejected try of these bytes left rows in quarantine."""

@@ -6,9 +6,10 @@ a column that a snapshot's drop lacked comes from the greatest one whose drop ha
 
 from __future__ import annotations
 
-from functools import reduce
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
@@ -81,60 +82,86 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         than the stored row), ``writes`` (it is the customer's last step, and a value or the
         winner is another than stored), and ``stored_id``, the stored winner's drop.
     """
-    always, optional = _split(contract)
+    columns = _step_columns(contract)
     rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(stored)
-    rows = rows.transform(fill_numbers).withColumn("place", sequence(contract))
+    rows = rows.withColumns(columns.placed).select(*columns.running)
+    rows = rows.withColumn("state", columns.state).withColumns(columns.compared)
+    rows = rows.withColumn("touched", columns.touched)
+    return rows.where(~F.col("is_stored")).select(*columns.result)
+
+
+@dataclass(frozen=True)
+class _StepColumns:
+    """What each stage of :func:`step` adds or selects, in their order."""
+
+    placed: dict[str, Column]
+    running: list[Column]
+    state: Column
+    compared: dict[str, Column]
+    touched: Column
+    result: list[Column]
+
+
+# Each column is several calls from Python to Java, all of them together a quarter of a second of
+# each batch; a column does not belong to a frame and can be used again.
+@lru_cache(maxsize=4)
+def _step_columns(contract: Contract) -> _StepColumns:
+    always, optional = _split(contract)
     order = Window.partitionBy("master_id").orderBy(
         F.col("is_stored").desc(), "drop_time", "drop_id"
     )
     so_far = order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    before = order.rowsBetween(Window.unboundedPreceding, -1)
-    winner = F.struct("place", *[F.col(name) for name in [*always, *IDENTITY]])
-    rows = rows.select(
-        "master_id",
-        "drop_id",
-        "drop_time",
-        "is_stored",
-        "superseded",
-        "place",
-        F.max(winner).over(so_far).alias("winner"),
-        *[
-            F.max(_if_present(name, F.col("place"))).over(so_far).alias(f"_{name}")
-            for name in optional
-        ],
-        F.max("place").over(before).alias("best_before"),
-        F.max(F.when(F.col("is_stored"), F.col("place"))).over(so_far).alias("stored_place"),
-        F.lead("drop_id").over(order).isNull().alias("is_last"),
-    )
-    unpacked = _unpack(always, optional)
-    rows = rows.withColumn("state", F.struct(*unpacked))
     business = F.struct(*[F.col(f"state.{name}") for name in BUSINESS])
     same = F.lag(business).over(order).eqNullSafe(business)
-    outcome = (
+    return _StepColumns(
+        placed=_filled() | {"place": sequence(contract)},
+        running=_running(always, optional, order, so_far),
+        state=F.struct(*_unpack(always, optional)),
+        compared={"outcome": _outcome(same), "changes": ~F.col("is_stored") & ~same},
+        touched=F.max("changes").over(so_far),
+        result=_result(),
+    )
+
+
+def _running(
+    always: list[str], optional: list[str], order: WindowSpec, so_far: WindowSpec
+) -> list[Column]:
+    """The winner, and what it is compared with, after each of a customer's rows."""
+    winner = F.struct("place", *[F.col(name) for name in [*always, *IDENTITY]])
+    before = order.rowsBetween(Window.unboundedPreceding, -1)
+    place = F.col("place")
+    return [
+        *map(F.col, ("master_id", "drop_id", "drop_time", "is_stored", "superseded", "place")),
+        F.max(winner).over(so_far).alias("winner"),
+        *[F.max(_if_present(name, place)).over(so_far).alias(f"_{name}") for name in optional],
+        F.max("place").over(before).alias("best_before"),
+        F.max(F.when(F.col("is_stored"), place)).over(so_far).alias("stored_place"),
+        F.lead("drop_id").over(order).isNull().alias("is_last"),
+    ]
+
+
+def _outcome(same: Column) -> Column:
+    return (
         F.when(F.col("best_before").isNull(), "inserted")
         .when(F.col("place") < F.col("best_before"), "stale")
         .when(same, "unchanged")
         .otherwise("updated")
     )
-    rows = rows.withColumns({"outcome": outcome, "changes": ~F.col("is_stored") & ~same})
-    rows = rows.withColumn("touched", F.max("changes").over(so_far))
+
+
+def _result() -> list[Column]:
+    stored, no = F.col("stored_place"), F.lit(False)
     same_winner = (F.col("state.drop_id") == F.col("stored_place.drop_id")) & (
         F.col("state.row_no") == F.col("stored_place.row_no")
     )
-    return rows.where(~F.col("is_stored")).select(
-        "master_id",
-        "drop_id",
-        "superseded",
-        "outcome",
-        "touched",
-        "state",
-        F.col("stored_place").isNotNull().alias("existed"),
-        F.coalesce(F.col("place") < F.col("stored_place"), F.lit(False)).alias("behind_stored"),
-        (F.col("is_last") & (F.col("touched") | ~F.coalesce(same_winner, F.lit(False)))).alias(
-            "writes"
-        ),
+    writes = F.col("is_last") & (F.col("touched") | ~F.coalesce(same_winner, no))
+    return [
+        *map(F.col, ("master_id", "drop_id", "superseded", "outcome", "touched", "state")),
+        stored.isNotNull().alias("existed"),
+        F.coalesce(F.col("place") < stored, no).alias("behind_stored"),
+        writes.alias("writes"),
         F.col("stored_place.drop_id").alias("stored_id"),
-    )
+    ]
 
 
 def pick_candidates(snapshots: DataFrame, contract: Contract) -> DataFrame:
@@ -153,6 +180,11 @@ def complete(rows: DataFrame, *further: str) -> DataFrame:
         rows: ``master_id``, business and identity columns (numbers filled) and ``updated_at``;
             ``platform_type`` as given by a drop, NULL where none did.
     """
+    return rows.withColumns(_derived()).select(*TABLES[FEATURES].column_names, *further)
+
+
+@lru_cache(maxsize=1)
+def _derived() -> dict[str, Column]:
     online, offline = (F.col(name) for name in _COUNTS)
     value_online, value_offline = (F.col(name) for name in _VALUES)
     orders, value = online + offline, (value_online + value_offline).cast("decimal(18,2)")
@@ -165,7 +197,7 @@ def complete(rows: DataFrame, *further: str) -> DataFrame:
     # up to cents is right; up to 90 trillion, cents are exact as doubles and their quotient too.
     average = F.when(orders > 0, value / orders)
     share = F.when(value > 0, _in_cents(value_online) / _in_cents(value))
-    derived = {
+    return {
         "platform_type_derived": F.col("platform_type").isNull(),
         "platform_type": F.coalesce("platform_type", by_rule),
         "order_num_total": orders,
@@ -174,14 +206,17 @@ def complete(rows: DataFrame, *further: str) -> DataFrame:
         "online_value_share": share,
         "is_omnichannel": (online > 0) & (offline > 0),
     }
-    return rows.withColumns(derived).select(*TABLES[FEATURES].column_names, *further)
 
 
 def fill_numbers(rows: DataFrame) -> DataFrame:
     """Fill the four "ever" numbers with 0 where they are missing."""
+    return rows.withColumns(_filled())
+
+
+def _filled() -> dict[str, Column]:
     zero = {name: F.coalesce(name, F.lit(0).cast("bigint")) for name in _COUNTS}
     none = {name: F.coalesce(name, F.lit(0).cast("decimal(18,2)")) for name in _VALUES}
-    return rows.withColumns(zero | none)
+    return zero | none
 
 
 def _in_cents(money: Column) -> Column:
@@ -196,15 +231,20 @@ def differs(left: str, right: str, columns: list[str]) -> Column:
 
 def as_snapshots(stored: DataFrame) -> DataFrame:
     """See a stored row as a snapshot that has every column."""
+    return stored.select(*_snapshot_columns())
+
+
+@lru_cache(maxsize=1)
+def _snapshot_columns() -> list[Column]:
     given = F.when(~F.col("platform_type_derived"), F.col("platform_type"))
-    return stored.withColumn("platform_type", given).select(
-        "master_id",
-        *BUSINESS,
-        *IDENTITY,
+    plain = [name for name in ("master_id", *BUSINESS, *IDENTITY) if name != "platform_type"]
+    return [
+        *map(F.col, plain),
+        given.alias("platform_type"),
         F.array().cast("array<string>").alias("absent"),
         F.lit(0).cast("bigint").alias("superseded"),
         F.lit(True).alias("is_stored"),
-    )
+    ]
 
 
 def _split(contract: Contract) -> tuple[list[str], list[str]]:

@@ -33,7 +33,7 @@ from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement, judge
-from streaming.upsert import plan_upsert, write_upsert
+from streaming.upsert import Stored, plan_upsert, write_upsert
 from streaming.write import write_quarantine, write_snapshots
 
 log = structlog.get_logger()
@@ -248,7 +248,8 @@ class Processor:
             return versions
         now = datetime.now(UTC)
         with phase(Phase.PLAN):
-            upsert = plan_upsert(spark, self.settings, self.contract, judged.accepted, now)
+            stored = Stored.newest(spark, self.settings, self.ledger.columns_of)
+            upsert = plan_upsert(spark, self.contract, judged.accepted, now, stored)
         try:
             counted = [with_outcomes(row, upsert.outcomes) for row in versions]
             metadata = to_metadata(counted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,19 +16,38 @@ from checkpoints.ledger import carrying
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, SNAPSHOTS, TABLES, open_table, table_path, table_version
+from lake.tables import FEATURES, SNAPSHOTS, TABLES, open_table, table_path, table_version
 from streaming.features import as_snapshots, complete, pick_candidates, sequence, step
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
 
 
+ColumnsOf = Callable[[Collection[str]], Mapping[str, Collection[str]]]
+"""Tells of ingested drops, by their ``drop_id``, which columns their headers had."""
+
+
 @dataclass(frozen=True)
 class Stored:
-    """The tables that a plan looks at; ``snapshots`` holds the batch's own rows too."""
+    """What a plan looks at.
+
+    Attributes:
+        features: the customers as they are.
+        snapshots: all accepted rows, this batch's own too; seldom asked for.
+        columns_of: tells which columns drops had that came before.
+    """
 
     features: DataFrame
-    snapshots: DataFrame
-    ledger: DataFrame
+    snapshots: Callable[[], DataFrame]
+    columns_of: ColumnsOf
+
+    @classmethod
+    def newest(cls, spark: SparkSession, settings: Settings, columns_of: ColumnsOf) -> Stored:
+        """The tables as they are now."""
+
+        def read(name: str) -> DataFrame:
+            return spark.read.format("delta").load(table_path(settings, name))
+
+        return cls(read(FEATURES), lambda: read(SNAPSHOTS), columns_of)
 
 
 @dataclass(frozen=True)
@@ -52,47 +71,38 @@ class Upsert:
 
 
 def plan_upsert(
-    spark: SparkSession,
-    settings: Settings,
-    contract: Contract,
-    accepted: DataFrame,
-    now: datetime,
-    stored: Stored | None = None,
+    spark: SparkSession, contract: Contract, accepted: DataFrame, now: datetime, stored: Stored
 ) -> Upsert:
     """Work out what the accepted rows change, and how each of them counts.
 
     Args:
         spark: the session of the batch.
-        settings: where the tables are.
         contract: the order rule's leading column and the optional columns.
         accepted: this batch's rows of ``customer_snapshots``, already written there.
         now: ``updated_at`` of the rows whose values change.
-        stored: what to compare with, where that is not the tables as they are now.
+        stored: what to compare with.
     """
-    features = stored.features if stored else _read(spark, settings, FEATURES)
     candidates = pick_candidates(accepted, contract)
-    known = as_snapshots(features.join(candidates.select("master_id"), "master_id", "left_semi"))
+    ids = candidates.select("master_id")
+    known = as_snapshots(stored.features.join(ids, "master_id", "left_semi"))
     steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
-    outcomes, sizes = _count(steps)
-    if any(counts["stale"] for counts in outcomes.values()):
-        # Seldom needed, so read only here.
-        tables = stored or Stored(
-            features, _read(spark, settings, SNAPSHOTS), _read(spark, settings, LEDGER)
-        )
-        undecided = _find_undecided(tables.ledger, contract, steps, candidates).persist()
+    counts = _count(steps)
+    lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
+    if lacking:
+        undecided = _find_undecided(spark, lacking, steps, candidates).persist()
         if not undecided.isEmpty():
-            earlier = tables.snapshots.where(~F.col("drop_id").isin(list(outcomes)))
+            earlier = stored.snapshots().where(~F.col("drop_id").isin(list(counts.outcomes)))
             known = _with_history(known, earlier, undecided)
             steps.unpersist()
             steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
-            outcomes, sizes = _count(steps)
+            counts = _count(steps)
         undecided.unpersist()
-    rows = _changed(steps, now)
 
     def release() -> None:
         steps.unpersist()
 
-    return Upsert(outcomes, rows, sizes[False], sizes[True], release)
+    sizes = counts.writes
+    return Upsert(counts.outcomes, _changed(steps, now), sizes[False], sizes[True], release)
 
 
 def write_upsert(
@@ -130,25 +140,47 @@ def _merge(table: DeltaTable, upsert: Upsert, columns: list[str], contract: Cont
     merge.execute()
 
 
-def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
-    return spark.read.format("delta").load(table_path(settings, name))
+@dataclass(frozen=True)
+class _Counts:
+    """What a plan comes to.
+
+    Attributes:
+        outcomes: rows per drop and outcome, ``superseded`` ones too.
+        writes: rows to write, by whether the customer exists.
+        stored_ids: drops that customers' stored rows are of, where a candidate is older.
+    """
+
+    outcomes: dict[str, Counter[str]]
+    writes: Counter[bool]
+    stored_ids: set[str]
 
 
-def _count(steps: DataFrame) -> tuple[dict[str, Counter[str]], Counter[bool]]:
-    """Count the outcomes per drop, and the rows to write by whether the customer exists."""
-    outcomes: dict[str, Counter[str]] = {}
-    sizes: Counter[bool] = Counter()
+def _count(steps: DataFrame) -> _Counts:
+    found = _Counts({}, Counter(), set())
     counted = steps.groupBy("drop_id", "outcome", "existed").agg(
         F.count(F.lit(1)).alias("rows"),
         F.sum("superseded").alias("superseded"),
         F.count_if("writes").alias("writes"),
+        F.collect_set(F.when(F.col("behind_stored"), F.col("stored_id"))).alias("stored_ids"),
     )
     for row in counted.collect():
-        of_drop = outcomes.setdefault(row["drop_id"], Counter())
+        of_drop = found.outcomes.setdefault(row["drop_id"], Counter())
         of_drop[row["outcome"]] += row["rows"]
         of_drop["superseded"] += row["superseded"]
-        sizes[row["existed"]] += row["writes"]
-    return outcomes, sizes
+        found.writes[row["existed"]] += row["writes"]
+        found.stored_ids.update(row["stored_ids"])
+    return found
+
+
+def _lacking(
+    columns: Mapping[str, Collection[str]], contract: Contract
+) -> dict[str, tuple[str, ...]]:
+    """Name, of the drops that lacked an optional column, those that they lacked."""
+    lacked = {
+        drop_id: tuple(name for name in contract.optional if name not in had)
+        for drop_id, had in columns.items()
+    }
+    return {drop_id: names for drop_id, names in lacked.items() if names}
 
 
 def _changed(steps: DataFrame, now: datetime) -> DataFrame:
@@ -160,25 +192,21 @@ def _changed(steps: DataFrame, now: datetime) -> DataFrame:
 
 
 def _find_undecided(
-    ledger: DataFrame, contract: Contract, steps: DataFrame, candidates: DataFrame
+    spark: SparkSession,
+    lacking: Mapping[str, tuple[str, ...]],
+    steps: DataFrame,
+    candidates: DataFrame,
 ) -> DataFrame:
     """Find the customers that a comparison with the stored row cannot decide.
 
     These are the ones for whom a row older than the stored one has a column which the stored
     winner's drop lacked: the stored value of that column may be older still.
     """
-    lacking = (
-        ledger.where("state = 'ingested'")
-        .select(
-            F.col("drop_id").alias("stored_id"),
-            F.array_except(F.lit(list(contract.optional)), "columns").alias("lacked"),
-        )
-        .where(F.size("lacked") > 0)
-    )
+    lacked = spark.createDataFrame(list(lacking.items()), "stored_id STRING, lacked ARRAY<STRING>")
     behind = steps.where("behind_stored").select("master_id", "drop_id", "stored_id")
     present = candidates.select("master_id", "drop_id", "absent")
     return (
-        behind.join(F.broadcast(lacking), "stored_id")
+        behind.join(F.broadcast(lacked), "stored_id")
         .join(present, ["master_id", "drop_id"])
         .where(F.size(F.array_except("lacked", "absent")) > 0)
         .select("master_id")

@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 import streaming.processor
 from checkpoints.ledger import Ledger
+from checkpoints.recovery import Recovery
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
 from streaming.processor import Processor
-from streaming.upsert import plan_upsert, write_upsert
+from streaming.upsert import Stored, plan_upsert, write_upsert
 from tests.faults.drops import MadeDrop, make_drops
 from tests.faults.pictures import count_differences, take_picture
 from tests.lakes import DropLake, csv, row
@@ -90,7 +91,7 @@ def test_without_recovery_rows_would_be_doubled(
     take_killed(lake, "after_snapshots", monkeypatch)
     before = lake.table(SNAPSHOTS).count()
     with monkeypatch.context() as patched:
-        patched.setattr(streaming.processor, "recover", lambda *_: None)
+        patched.setattr(streaming.processor, "recover", lambda *_: Recovery((), ()))
         lake.take()
     assert lake.table(SNAPSHOTS).count() == 2 * before
 
@@ -102,7 +103,7 @@ def test_without_the_commits_metadata_counts_would_change(
     put(lake, DROPS[:1])
     take_killed(lake, "after_merge", monkeypatch)
     with monkeypatch.context() as patched:
-        patched.setattr(streaming.processor, "recover", lambda *_: None)
+        patched.setattr(streaming.processor, "recover", lambda *_: Recovery((), ()))
         [account] = lake.take()
     assert account["rows_inserted"] == 0
     assert account["rows_unchanged"] > 0
@@ -129,7 +130,8 @@ def test_the_merge_itself_refuses_an_older_row(lake: DropLake) -> None:
     older = lake.spark.createDataFrame(lake.table(SNAPSHOTS).collect(), TABLES[SNAPSHOTS].schema)
     stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
     now = datetime.now(UTC)
-    plan = plan_upsert(lake.spark, lake.settings, lake.contract, stale, now)
+    stored = Stored.newest(lake.spark, lake.settings, Ledger(lake.spark, lake.settings).columns_of)
+    plan = plan_upsert(lake.spark, lake.contract, stale, now, stored)
     assert plan.updates == 1
     newer = csv(row("c1", last="2021-05-05", value_offline="5.00"))
     lake.put("new.csv", newer, modified_ms=DROPS[1].modified_ms)
