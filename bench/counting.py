@@ -86,10 +86,18 @@ def _count_jobs(spark: SparkSession, counts: Counts, jobs: range) -> None:
             if stage_id in seen:
                 continue
             seen.add(stage_id)
-            stage = store.lastStageAttempt(stage_id)
-            counts.tasks += stage.numCompleteTasks()
-            counts.bytes_read += stage.inputBytes()
-            counts.bytes_written += stage.outputBytes()
+            for attempt in _attempts(spark, stage_id):
+                counts.tasks += attempt.numCompleteTasks()
+                counts.bytes_read += attempt.inputBytes()
+                counts.bytes_written += attempt.outputBytes()
+
+
+def _attempts(spark: SparkSession, stage_id: int) -> list[Any]:
+    """What is known of a stage; nothing where it was skipped and a full store has let it go."""
+    jvm: Any = spark._jvm
+    any_status = jvm.java.util.ArrayList()
+    store = spark._jsc.sc().statusStore()
+    return _list(spark, store.stageData(stage_id, False, any_status, False, None))
 
 
 def _executions(spark: SparkSession) -> list[Any]:

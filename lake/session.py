@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pyspark
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from lake.errors import ConfigError, ServiceError
 from lake.fs import FileSystem
+from lake.interrupts import hush_on_interrupt
 from lake.settings import CONF, Settings, is_secret
 
-QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Java options for a process that asks little and ends."""
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m"
+"""Java options for a process that asks little and ends.
+
+The room for compiled code is 48 MB with the first option alone. Spark fills it within some twenty
+jobs, and then Java throws code away and compiles it again, at half the speed.
+"""
 
 
 def prepare_environment(settings: Settings) -> None:
@@ -125,23 +132,56 @@ def build_session(
         os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     if SparkSession.getActiveSession() is None:
         require_service(settings)
-    builder = SparkSession.builder.appName(app)
-    if "SPARK_SUBMIT_MODE" not in os.environ and not os.environ.get("PYSPARK_GATEWAY_PORT"):
-        # Under spark-submit the master is the operator's choice. The cluster is for the jobs: what
-        # is typed computes where it is typed.
-        builder = builder.master("local[*]" if settings.master == "yarn" else settings.master)
-    # Our own jobs go by path: they must not depend on a metastore being there.
-    builder = builder.config("spark.sql.catalogImplementation", "in-memory")
-    if settings.fs:  # paths without an address are meant to be there, too
-        builder = builder.config("spark.hadoop.fs.defaultFS", settings.fs)
-    for key, value in settings.spark.items():
+    options = _options(settings, app)
+    _start_java(options)
+    builder = SparkSession.builder
+    for key, value in options.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
+    if not _is_submitted():
+        hush_on_interrupt(spark._jvm)  # again: Spark has put a handler of its own before ours
     if names:
         from lake.tables import declare_names
 
         declare_names(spark, settings)
     return spark
+
+
+def _options(settings: Settings, app: str) -> dict[str, str]:
+    """All that a session's builder is told."""
+    options = {"spark.app.name": app}
+    if not _is_submitted():
+        # Under spark-submit the master is the operator's choice. The cluster is for the jobs: what
+        # is typed computes where it is typed.
+        options["spark.master"] = "local[*]" if settings.master == "yarn" else settings.master
+    # Our own jobs go by path: they must not depend on a metastore being there.
+    options["spark.sql.catalogImplementation"] = "in-memory"
+    if settings.fs:  # paths without an address are meant to be there, too
+        options["spark.hadoop.fs.defaultFS"] = settings.fs
+    return {**options, **settings.spark}
+
+
+def _is_submitted() -> bool:
+    """Tell whether spark-submit has started this process, or a JVM for it."""
+    return "SPARK_SUBMIT_MODE" in os.environ or bool(os.environ.get("PYSPARK_GATEWAY_PORT"))
+
+
+def _start_java(options: Mapping[str, str]) -> None:
+    """Start the JVM of this process, if it has none, with all options but the secret ones.
+
+    PySpark would put every option on its command line, where every user of the machine can read
+    it. Once there is a JVM, the builder's options go to Spark's configuration within it, so the
+    session has them all.
+    """
+    if SparkContext._gateway is not None:
+        return
+    told = SparkConf()
+    for key, value in options.items():
+        if not is_secret(key):
+            told.set(key, value)
+    SparkContext._ensure_initialized(conf=told)
+    if not _is_submitted():
+        hush_on_interrupt(SparkContext._jvm)
 
 
 def open_file_system(settings: Settings) -> FileSystem:
@@ -157,6 +197,7 @@ def open_file_system(settings: Settings) -> FileSystem:
     os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     gateway = launch_gateway()  # type: ignore[no-untyped-call]
     jvm = gateway.jvm
+    hush_on_interrupt(jvm)
     conf = jvm.org.apache.hadoop.conf.Configuration()
     if settings.fs:
         conf.set("fs.defaultFS", settings.fs)

@@ -35,7 +35,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             patch.delenv(name)
         patch.delenv("HADOOP_CONF_DIR", raising=False)
         patch.setenv("FLO_VAR", str(var))
-        # Many small frames, many short programs: what Java would compile is hardly used again.
+        # Many short programs: what Java would compile is hardly used again.
         patch.setenv("SPARK_SUBMIT_OPTS", QUICK_START)
         # As `. .venv/bin/activate` does: Spark's own scripts look for their Python there.
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -51,7 +51,10 @@ def spark(environment: dict[str, str]) -> Iterator[SparkSession]:
     from lake.session import build_session
 
     small = {"spark.sql.shuffle.partitions": "1", "spark.ui.enabled": "false"}
-    session = build_session(Settings(master="local[2]", spark=small), "flo-tests")
+    with pytest.MonkeyPatch.context() as patch:
+        # It runs for long and does the same again and again: Java had better compile all it can.
+        patch.delenv("SPARK_SUBMIT_OPTS")
+        session = build_session(Settings(master="local[2]", spark=small), "flo-tests")
     yield session
     session.stop()
 
