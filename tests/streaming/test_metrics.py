@@ -160,7 +160,7 @@ def test_a_batch_that_is_made_good_counts_once(
         served(lake, metrics_port=taken.getsockname()[1]) as (stream, telemetry),
     ):
         value = telemetry.numbers.registry.get_sample_value
-        wait_for(lambda: value("flo_batches_total"), "a commit", 60)
+        wait_for(lambda: value("flo_batches_total"), "a commit", 180)
         stream.stop()
         assert stream.end() == 0
         assert telemetry.endpoint.url is None
