@@ -41,10 +41,11 @@ class Failure:
 def hush_py4j() -> None:
     """Keep Py4J from logging the trace of an interrupt, or of a Java that has ended.
 
-    It does so with the root logger, before whoever asked knows of it; :func:`explain` says it in a
-    sentence.
+    It does so with the root logger and with its own, before whoever asked knows of it;
+    :func:`explain` says it in a sentence.
     """
     logging.getLogger().addFilter(_is_not_py4j)
+    logging.getLogger("py4j").propagate = False
 
 
 def _is_not_py4j(record: logging.LogRecord) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 _SAME_IN_ALL_ROWS = ("features_version", "computed_at")
+# Spark's condition: the database of global temporary views cannot be the current one.
+_NO_CURRENT = "_LEGACY_ERROR_TEMP_1068"
 _SQL = example(
     'flo sql "SELECT * FROM flo.channel_kpis"',
     'flo sql --as-of 2026-03-01 "SELECT count(*) FROM flo.customer_features"',
@@ -119,7 +121,21 @@ def _run(spark: SparkSession, statements: list[str], output: Format) -> None:
     # PySpark logs each wrong statement with its trace, before we say it in a sentence.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     for earlier in statements[:-1]:
-        spark.sql(earlier)
-    result = spark.sql(statements[-1])
+        _ask(spark, earlier)
+    result = _ask(spark, statements[-1])
     if result.columns:
         print_frame(result, output)
+
+
+def _ask(spark: SparkSession, statement: str) -> DataFrame:
+    from pyspark.errors import AnalysisException
+
+    try:
+        return spark.sql(statement)
+    except AnalysisException as error:
+        if error.getCondition() != _NO_CURRENT:
+            raise
+        raise ConfigError(
+            "That database cannot be the current one; leave the USE out, and give the whole names "
+            "of its tables, such as flo.drops."
+        ) from None

@@ -51,7 +51,9 @@ _WORDS: dict[re.Pattern[str], tuple[str, str]] = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = re.compile(r'user=(?P<user>[^,]+), access=(?P<access>\w+), inode="(?P<path>[^"]+)"')
 _NAMED = re.compile(r"[\w.$]+Exception\b")
-_QUOTA = re.compile(r"quota(?: \(directories and files\))? of (?:directory )?(?P<path>/\S*) is exc")
+_QUOTA = re.compile(
+    r"quota(?: \(directories and files\))? of (?:directory )?(?P<path>/.*?) is exceeded: quota"
+)
 
 
 def recognise(error: BaseException, what: str) -> FloError | None:

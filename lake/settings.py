@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise ConfigError(_explain(path, error)) from None
+            raise ConfigError(_explain(path, values, error)) from None
         except SettingsError:  # its text would show the value, which may hold a secret
             raise ConfigError(
                 "The variable FLO_SPARK is not a JSON object of texts; "
@@ -125,10 +125,24 @@ class Settings(BaseSettings):
 
     @cached_property
     def resolved_hadoop_conf_dir(self) -> Path | None:
-        """The Hadoop configuration to use: the environment's, the settings', the sandbox's."""
-        named = os.environ.get("HADOOP_CONF_DIR")
-        candidates = [Path(named) if named else None, self.hadoop_conf_dir, self.var / "hadoop"]
-        return next((path for path in candidates if path and path.is_dir()), None)
+        """The Hadoop configuration to use: the environment's, the settings', the sandbox's.
+
+        Raises:
+            ConfigError: the environment or the settings name what is no directory; the sandbox
+                is never taken in the place of a cluster that somebody meant.
+        """
+        by, named = "the setting 'hadoop_conf_dir'", self.hadoop_conf_dir
+        if variable := os.environ.get("HADOOP_CONF_DIR"):
+            by, named = "HADOOP_CONF_DIR", Path(variable)
+        if named is None:
+            sandbox = self.var / "hadoop"
+            return sandbox if sandbox.is_dir() else None
+        if not named.is_dir():
+            raise ConfigError(
+                f"There is no directory {named}, which {by} names; correct the path, or remove it "
+                "to use the sandbox."
+            )
+        return named
 
 
 def is_secret(name: str) -> bool:
@@ -162,11 +176,26 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explain(path: Path, values: dict[str, Any], error: ValidationError) -> str:
     """Say the first thing that is wrong, by name, without showing a value."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    section, *keys = map(str, first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"The settings file {path} has an unknown setting '{name}'; remove or correct it."
-    where = f"{path} (or the variable FLO_{name.upper()})"
-    return f"The setting '{name}' in {where} is wrong: {first['msg']}."
+        return f"The settings file {path} has an unknown setting '{section}'; remove or correct it."
+    if not keys:
+        where = f"{path} (or the variable FLO_{section.upper()})"
+        return f"The setting '{section}' in {where} is wrong: {first['msg']}."
+    return _explain_spark(path, values.get(section), keys[0], first["input"])
+
+
+def _explain_spark(path: Path, in_file: Any, key: str, value: Any) -> str:
+    """Say what is wrong with one of the further Spark settings, by the name that was typed."""
+    is_in_file = isinstance(in_file, dict) and key in in_file and in_file[key] == value
+    where = f"under [spark] in {path}" if is_in_file else "in the variable FLO_SPARK"
+    if not isinstance(value, dict):
+        return f"The setting '{key}' {where} is no text; put its value in quotes."
+    # In TOML the dots of a name without quotes make a table in a table.
+    while isinstance(value, dict) and value:
+        inner, value = next(iter(value.items()))
+        key = f"{key}.{inner}"
+    return f"The setting '{key}' {where} is not one name with one text; put the name in quotes."

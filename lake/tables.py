@@ -285,7 +285,9 @@ def declare_names(spark: SparkSession, settings: Settings) -> None:
     are there for everybody.
     """
     files = FileSystem.of(spark)
-    spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+    # Asked for one that is there, Spark 4.2 warns that somebody has made it at the same time.
+    if not spark.catalog.databaseExists(DATABASE):
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
     for info in files.list(settings.tables):
         if info.is_dir and files.exists(f"{settings.tables}/{info.name}/_delta_log"):
             spark.sql(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from batch.verification.differences import Difference
+from batch.verification.workplace import workplace
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem
@@ -64,16 +64,13 @@ def read_archive(
     below ``checkpoints/``, for executors that do not see this machine's disk, and are removed
     at the end; it grows about as large as the snapshots are.
     """
-    files = FileSystem.of(spark)
-    place = settings.path("checkpoints", f"verify-{uuid.uuid4().hex}")
-    try:
+    application = str(spark.sparkContext.applicationId)
+    with workplace(FileSystem.of(spark), settings, application) as place:
         with tempfile.TemporaryDirectory(prefix="flo-verify-") as spool:
             reader = _Reader(spark, settings, contract, place, Path(spool))
             for number, piece in enumerate(_pieces(_accounts(ledger), settings)):
                 reader.read(number, piece)
         yield reader.result()
-    finally:
-        files.delete(place)
 
 
 def _accounts(ledger: DataFrame) -> Iterator[Row]:

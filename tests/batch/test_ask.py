@@ -10,11 +10,14 @@ from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
+from typer.testing import CliRunner
 
 from batch.kpis_job import compute_kpis
 from batch.questions.ask import Asked, lake_names
 from batch.questions.moment import find_moment
 from batch.segments import compute_segments
+from flo import cli
+from flo.failures import explain
 from lake.errors import ConfigError, NotFoundError
 from lake.settings import Settings
 from lake.tables import (
@@ -276,6 +279,19 @@ def test_what_is_neither_drop_nor_time_is_refused(
     """An unknown drop and a text that is no time are told apart."""
     with pytest.raises(kind):
         past.ask(as_of)
+
+
+def test_use_is_refused_in_a_sentence(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The views of then are in no database that can be the current one: the whole name is told."""
+    monkeypatch.setenv("FLO_ROOT", past.lake.settings.root)
+    # What is `flo` in a session of the command's own.
+    words = ["sql", "--as-of", past.ids["first"], "USE global_temp; SELECT count(*) FROM drops"]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exception is not None
+    told = explain(done.exception)
+    assert (told.exit_code, done.stdout) == (2, "")
+    assert "such as flo.drops" in told.message
+    assert past.lake.spark.catalog.currentDatabase() == "default"
 
 
 @pytest.mark.integration

@@ -15,6 +15,7 @@ from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow
 from checkpoints.spark_checkpoint import SeenFile
 from flo import cli
+from flo.drop_commands import landing_name
 from lake.fs import FileInfo
 from tests.lakes import DropLake, csv, row
 
@@ -108,6 +109,8 @@ def test_what_takes_its_course_is_no_finding(name: str) -> None:
     assert found(WELL[name]) == []
 
 
+# As `flo drop` names a file beside one of that name.
+NAMESAKE = f"/l/{landing_name('a.csv', {'a.csv'}, NOW)}"
 ILL = {
     "lost": (
         Look((), (), [seen("/l/a.csv")], (), [account("/l/b.csv", None)], ()),
@@ -122,6 +125,14 @@ ILL = {
             [account("/l/a.csv", None, modified_at=OLD, started_at=OLD)],
             (),
         ),
+        ("/l/a.csv", "lost"),
+    ),
+    "lost, though another file of that name was dropped beside it": (
+        Look([file(NAMESAKE)], (), [seen("/l/a.csv")], (), (), ()),
+        ("/l/a.csv", "lost"),
+    ),
+    "lost, though another file of that name has an account": (
+        Look((), (), [seen("/l/a.csv")], (), [account(NAMESAKE, None)], ()),
         ("/l/a.csv", "lost"),
     ),
     "abandoned": (

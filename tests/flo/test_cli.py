@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
 
 from flo import cli
-from flo.failures import explain, sentence_of
+from flo.failures import explain, hush_py4j, sentence_of
 from lake.errors import ConfigError, DropRejected, ServiceError
 from sandbox.errors import UNREACHABLE, SandboxError
 
@@ -120,6 +121,25 @@ def test_an_interrupt_ends_with_130(
     monkeypatch.setattr(cli, "app", app)
 
     assert main(monkeypatch) == 130
+
+
+@pytest.mark.parametrize(
+    ("logger", "module"), [("root", "java_gateway"), ("py4j.clientserver", "clientserver")]
+)
+def test_py4j_logs_no_trace_of_a_call_that_is_broken_off(
+    logger: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever logger: what the user has to know is said in a sentence."""
+    shown: list[str] = []
+    terminal = logging.Handler()
+    monkeypatch.setattr(terminal, "handle", lambda record: shown.append(record.msg))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [terminal])
+    monkeypatch.setattr(logging.getLogger("py4j"), "propagate", True)
+    hush_py4j()
+    chosen = logging.getLogger(logger)
+    broken = ("Broken pipe", (), None)
+    chosen.handle(chosen.makeRecord(logger, logging.ERROR, f"/py4j/{module}.py", 504, *broken))
+    assert shown == []
 
 
 def test_debug_adds_the_trace(

@@ -26,6 +26,8 @@ SETTINGS = {
     "broken.toml": "root = /flo\n",
     "kind.toml": 'trigger_seconds = "often"\n',
     "contract.toml": 'contract = "nowhere.toml"\n',
+    "spark.toml": '[spark]\nspark.driver.memory = "2g"\n',
+    "hadoop.toml": 'hadoop_conf_dir = "gone"\n',
     "closed.toml": 'fs = "hdfs://127.0.0.1:1"\n',
 }
 FILES = {
@@ -74,6 +76,9 @@ WRONG_SETTINGS: list[Case] = [
     ("status --conf broken.toml", ("broken.toml", "not valid TOML", "line 1")),
     ("status --conf kind.toml", ("kind.toml", "'trigger_seconds'", "FLO_TRIGGER_SECONDS")),
     ("status --conf customers.csv", ("customers.csv", "not valid TOML")),
+    ("init --conf spark.toml", ("'spark.driver.memory'", "[spark] in spark.toml", "in quotes")),
+    ("status --conf hadoop.toml", ("/gone", "'hadoop_conf_dir'", "correct the path")),
+    ("stream --conf hadoop.toml", ("/gone", "'hadoop_conf_dir'", "correct the path")),
     ("stream --conf contract.toml", ("nowhere.toml", "'contract'")),
     ("profile customers.csv --conf contract.toml", ("nowhere.toml", "'contract'")),
 ]

@@ -6,13 +6,14 @@ the stream makes of it are in ``tests/faults/``.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.processes import BIN, ROOT, run, wait_for
 
 pytestmark = pytest.mark.integration
 
+# Before it is interrupted.
 _JAVA_SAYS = re.compile(r"WARNING: Using incubator modules|\d{4}-\S+T\S+ +(WARN|ERROR) +\w+: ")
 
 Flo = Callable[..., tuple[int, str]]
@@ -188,6 +190,7 @@ class Started:
 
     def __init__(self, folder: Path, *words: str, env: dict[str, str]) -> None:
         self._out, self._err = folder / "printed", folder / "said"
+        self._before = ""
         with self._out.open("w") as out, self._err.open("w") as err:
             self.process = subprocess.Popen(
                 [str(BIN / "flo"), *words], env=env, cwd=ROOT, start_new_session=True,
@@ -214,6 +217,15 @@ class Started:
 
         wait_for(seen, what, 120)
 
+    def command_lines(self) -> list[str]:
+        """What every user of the machine can read of it and of the processes below it."""
+        own = psutil.Process(self.process.pid)
+        lines = []
+        for each in (own, *own.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # it has ended since
+                lines.append(" ".join(each.cmdline()))
+        return lines
+
     def computes(self) -> bool:
         """Tell whether Spark has begun to compute: its Java has a thread for tasks."""
         return any("Executor task" in name for name in self._threads())
@@ -234,6 +246,7 @@ class Started:
     def interrupt(self) -> list[psutil.Process]:
         """Press Ctrl-C, which all of the group get, wait for the end, and give what is left."""
         below = psutil.Process(self.process.pid).children(recursive=True)
+        self._before = self.said
         os.killpg(self.process.pid, signal.SIGINT)
         try:
             self.process.wait(timeout=30)
@@ -247,16 +260,24 @@ class Started:
         _, alive = psutil.wait_procs(left, timeout=30)
         assert not alive, "Java is left running"
         assert self.process.returncode == 130, self.said
-        # Java's log may have a line on what it breaks off; there is no trace, and none of Python's.
-        for line in self.said.splitlines():
+        assert self.said == self._before, "there is a word on the interrupt"
+        for line in self._before.splitlines():
             assert _JAVA_SAYS.match(line) or line.startswith("Watching "), self.said
+
+
+# What it writes and breaks off Spark's log would tell. The secret's length is 7 where the session
+# has the setting; else 0, by which nothing is divided.
+ENDLESS = (
+    "INSERT OVERWRITE DIRECTORY 'file://{scratch}' USING parquet "
+    "SELECT * FROM range(1000000000000000) WHERE id % length('${{spark.my.token}}') = 3"
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(
     "words",
     [
-        ["sql", "SELECT count(*) FROM range(1000000000000000) WHERE id % 7 = 3"],
+        ["sql", ENDLESS],
         ["report", "--out", "{folder}/report.html"],
     ],
     ids=["sql", "report"],
@@ -264,12 +285,18 @@ class Started:
 def test_ctrl_c_ends_what_spark_computes(
     words: list[str], drops: DropLake, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """In the middle of a computation: 130, no result, no trace, no Java left, no half a file."""
-    env = {**environment, "FLO_ROOT": drops.settings.root}
+    """In the middle of a computation: 130, no result, no word, no Java left, no half a file.
+
+    Meanwhile a secret of the settings, which the session knows, is on no command line.
+    """
+    secret = json.dumps({"spark.my.token": "hunter2"})
+    env = {**environment, "FLO_ROOT": drops.settings.root, "FLO_SPARK": secret}
     (tmp_path / "for the report").mkdir()
-    filled = (word.format(folder=tmp_path / "for the report") for word in words)
+    places = {"folder": tmp_path / "for the report", "scratch": tmp_path / "scratch"}
+    filled = (word.format(**places) for word in words)
     command = Started(tmp_path, *filled, env=env)
     command.wait_until(command.computes, "Spark's first task")
+    assert not [line for line in command.command_lines() if "hunter2" in line]
     command.assert_quiet(command.interrupt())
     assert command.printed == ""
     assert list((tmp_path / "for the report").iterdir()) == []

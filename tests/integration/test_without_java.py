@@ -23,6 +23,7 @@ from batch.standing.accounts import newest_accounts
 from batch.standing.lake import look_at_lake
 from flo import asking, cli
 from flo.asking import open_native
+from flo.failures import explain
 from lake.errors import AccessError
 from lake.fs import FileSystem
 from lake.native_files import NativeFiles
@@ -167,6 +168,29 @@ def test_no_permission_is_told_with_path_and_user(
     monkeypatch.setenv("HADOOP_USER_NAME", "stranger")
     with pytest.raises(AccessError, match=r"\(user stranger, "):
         look_at_lake(open_native(drops.settings), drops.settings)
+
+
+@pytest.mark.parametrize(
+    "closed", ["landing", "landing/folder", "checkpoints", "tables", "archive"]
+)
+def test_an_audit_of_what_one_may_not_read_is_a_sentence(
+    closed: str, lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each place that is looked at may be closed: exit code 2, with its path and the user.
+
+    An audit that left it out would call its files accounted for, or lost.
+    """
+    path = lake.settings.path(closed)
+    lake.files.mkdirs(path, 0o700)
+    monkeypatch.setenv("FLO_ROOT", lake.settings.root)
+    monkeypatch.setenv("HADOOP_USER_NAME", "stranger")
+    monkeypatch.setattr(asking, "open_in_spark", lambda *_: pytest.fail("Java was asked"))
+    done = CliRunner().invoke(cli.app, ["audit"])
+    assert done.exception is not None
+    told = explain(done.exception)
+    assert (told.exit_code, done.stdout) == (2, "")
+    assert f"at {path} (user stranger, " in told.message
+    assert told.message.endswith("Ask its owner for the permission.")
 
 
 def test_a_nameservice_is_read_though_its_first_namenode_is_down(

@@ -71,6 +71,7 @@ NAMES = (
     "The NameSpace quota (directories and files) of directory /flo/tables is exceeded: "
     "quota=10 file count=11"
 )
+NAMES_BELOW_A_SPACE = NAMES.replace("/flo/tables", "/my flo/tables")
 SPACE = "The DiskSpace quota of /flo/archive is exceeded: quota = 1 B = 1 B but diskspace …"
 
 
@@ -86,6 +87,11 @@ SPACE = "The DiskSpace quota of /flo/archive is exceeded: quota = 1 B = 1 B but 
             Thrown("org.apache.hadoop.hdfs.protocol.NSQuotaExceededException", NAMES),
             TransientError,
             "X: NSQuotaExceededException at /flo/tables. Raise the name quota or clean up.",
+        ),
+        (
+            Thrown("org.apache.hadoop.hdfs.protocol.NSQuotaExceededException", NAMES_BELOW_A_SPACE),
+            TransientError,
+            "X: NSQuotaExceededException at /my flo/tables. Raise the name quota or clean up.",
         ),
         (
             Thrown("org.apache.hadoop.hdfs.protocol.DSQuotaExceededException", SPACE),
