@@ -102,8 +102,7 @@ class _StepColumns:
     result: list[Column]
 
 
-# Each column is several calls from Python to Java, all of them together a quarter of a second of
-# each batch; a column does not belong to a frame and can be used again.
+# Each column is several calls from Python to Java; as it belongs to no frame, it is made once.
 @lru_cache(maxsize=4)
 def _step_columns(contract: Contract) -> _StepColumns:
     always, optional = _split(contract)
