@@ -57,7 +57,7 @@ def test_java_is_started_without_the_secrets(
         raise StartedError(dict(conf.getAll()))
 
     monkeypatch.setattr("pyspark.core.context.launch_gateway", launch)
-    for name in ("_gateway", "_jvm"):
+    for name in ("_gateway", "_jvm", "_active_spark_context"):
         monkeypatch.setattr(SparkContext, name, None)
     settings = Settings(fs="file:///", var=tmp_path, master="local[3]", spark=WITH_A_SECRET)
     with pytest.raises(StartedError) as started:
