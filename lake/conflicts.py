@@ -21,7 +21,13 @@ from lake.errors import TransientError
 
 log = structlog.get_logger()
 
+
+class OvertakenError(Exception):
+    """Another commit came between the reading of a table and the writing: the same, told by us."""
+
+
 CONFLICTS = (
+    OvertakenError,
     ConcurrentAppendException,
     ConcurrentDeleteDeleteException,
     ConcurrentDeleteReadException,

@@ -17,6 +17,7 @@ from pyspark.errors.exceptions.captured import UnsupportedOperationException
 
 from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
+from lake.java import java_class
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -131,12 +132,12 @@ class FileSystem(Tree):
     def chmod(self, path: str, mode: int) -> None:
         """Set permission bits, such as ``0o750``."""
         with self._calling(f"Cannot set the permission of {path}"):
-            permission = self._jvm.org.apache.hadoop.fs.permission.FsPermission(format(mode, "o"))
+            permission = self._java("permission.FsPermission")(format(mode, "o"))
             self._fs(path).setPermission(self._path(path), permission)
 
     def may(self, path: str, action: str) -> bool:
         """Tell whether this user may do something with a path, such as ``r-x`` or ``-w-``."""
-        wanted = self._jvm.org.apache.hadoop.fs.permission.FsAction.getFsAction(action)
+        wanted = self._java("permission.FsAction").getFsAction(action)
         try:
             with self._calling(f"Cannot look at {path}"):
                 self._fs(path).access(self._path(path), wanted)
@@ -153,7 +154,7 @@ class FileSystem(Tree):
     def add_access(self, path: str, entries: Iterable[str]) -> None:
         """Add entries to a path's access list, or change them."""
         with self._calling(f"Cannot change the access list of {path}"):
-            parse = self._jvm.org.apache.hadoop.fs.permission.AclEntry.parseAclSpec
+            parse = self._java("permission.AclEntry").parseAclSpec
             self._fs(path).modifyAclEntries(self._path(path), parse(",".join(entries), True))
 
     def rename(self, source: str, target: str) -> None:
@@ -223,8 +224,11 @@ class FileSystem(Tree):
         with self._calling(f"Cannot touch {path}"):
             self._fs(path).setTimes(self._path(path), int(time.time() * 1000), -1)
 
+    def _java(self, name: str) -> Any:
+        return java_class(self._jvm, f"org.apache.hadoop.fs.{name}")
+
     def _path(self, path: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(path)
+        return self._java("Path")(path)
 
     def _fs(self, path: str) -> Any:
         return self._path(path).getFileSystem(self._conf)

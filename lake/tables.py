@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from lake.fs import FileSystem
+from lake.java import java_class
 from lake.settings import Settings
 
 DATABASE = "flo"
@@ -202,9 +203,8 @@ def table_version(spark: SparkSession, settings: Settings, name: str) -> int:
 
 def delta_log(spark: SparkSession, settings: Settings, name: str) -> Any:
     """Delta's log of a table; the JVM keeps it, so asking again costs next to nothing."""
-    jvm: Any = spark._jvm
-    path = table_path(settings, name)
-    return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
+    logs = java_class(spark._jvm, "org.apache.spark.sql.delta.DeltaLog")
+    return logs.forTable(spark._jsparkSession, table_path(settings, name))
 
 
 def newest_snapshot(spark: SparkSession, settings: Settings, name: str) -> Any:

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
+from lake.replacing import OLD
 from lake.tables import FEATURES, TABLES
 
 # Columns that name the winning snapshot; they differ where the values may still be the same.
@@ -70,8 +71,9 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
 
     Args:
         candidates: snapshots, at most one per customer and drop (see :func:`pick_candidates`).
-        stored: what these customers' rows were made of: the rows themselves, seen as snapshots
-            (see :func:`as_snapshots`), or all their earlier snapshots, with ``is_stored``.
+        stored: what these customers' rows were made of, with ``is_stored`` and the ``old`` row:
+            the rows themselves, seen as snapshots (see :func:`as_snapshots`), or all their earlier
+            snapshots.
 
     Returns:
         One row per candidate: ``master_id, drop_id``, ``outcome`` (``inserted``, ``updated``,
@@ -80,10 +82,11 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         ``superseded`` (see :func:`pick_candidates`), ``state`` (the customer's business and
         identity columns after this drop), ``existed``, ``behind_stored`` (the candidate is older
         than the stored row), ``writes`` (it is the customer's last step, and a value or the
-        winner is another than stored), and ``stored_id``, the stored winner's drop.
+        winner is another than stored), ``stored_id``, the stored winner's drop, and ``old``.
     """
     columns = _step_columns(contract)
-    rows = candidates.withColumn("is_stored", F.lit(False)).unionByName(stored)
+    rows = candidates.withColumn("is_stored", F.lit(False))
+    rows = rows.unionByName(stored, allowMissingColumns=True)  # candidates have no `old`
     rows = rows.withColumns(columns.placed).select(*columns.running)
     rows = rows.withColumn("state", columns.state).withColumns(columns.compared)
     rows = rows.withColumn("touched", columns.touched)
@@ -136,6 +139,7 @@ def _running(
         F.max("place").over(before).alias("best_before"),
         F.max(F.when(F.col("is_stored"), place)).over(so_far).alias("stored_place"),
         F.lead("drop_id").over(order).isNull().alias("is_last"),
+        F.first(OLD, ignorenulls=True).over(so_far).alias(OLD),
     ]
 
 
@@ -160,6 +164,7 @@ def _result() -> list[Column]:
         F.coalesce(F.col("place") < stored, no).alias("behind_stored"),
         writes.alias("writes"),
         F.col("stored_place.drop_id").alias("stored_id"),
+        F.col(OLD),
     ]
 
 
@@ -229,7 +234,7 @@ def differs(left: str, right: str, columns: list[str]) -> Column:
 
 
 def as_snapshots(stored: DataFrame) -> DataFrame:
-    """See a stored row as a snapshot that has every column."""
+    """See a stored row, which has its ``old``, as a snapshot that has every column."""
     return stored.select(*_snapshot_columns())
 
 
@@ -243,6 +248,7 @@ def _snapshot_columns() -> list[Column]:
         F.array().cast("array<string>").alias("absent"),
         F.lit(0).cast("bigint").alias("superseded"),
         F.lit(True).alias("is_stored"),
+        F.col(OLD),
     ]
 
 

@@ -10,16 +10,19 @@ from pathlib import Path
 from threading import RLock
 
 import structlog
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.ledger import Ledger, LedgerRow, State, to_metadata
 from checkpoints.recovery import recover
 from checkpoints.spark_checkpoint import SeenFile
+from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem, from_millis
+from lake.replacing import Replacement
 from lake.settings import Settings
+from lake.tables import FEATURES
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
@@ -246,18 +249,26 @@ class Processor:
         ]
         if snapshots is None:
             return versions
-        now = datetime.now(UTC)
+        # Where another commit on the features comes first, such as a compaction, all is found anew.
+        accounts = retry_conflicts(
+            lambda: self._upsert_once(spark, judged.accepted, versions), FEATURES
+        )
+        failpoint("after_merge")
+        return accounts
+
+    def _upsert_once(
+        self, spark: SparkSession, accepted: DataFrame, rows: list[LedgerRow]
+    ) -> list[LedgerRow]:
+        features = Replacement(spark, self.settings, FEATURES)
         with phase(Phase.PLAN):
             stored = Stored.newest(spark, self.settings, self.ledger.columns_of)
-            upsert = plan_upsert(spark, self.contract, judged.accepted, now, stored)
+            upsert = plan_upsert(spark, self.contract, accepted, datetime.now(UTC), stored)
         try:
-            counted = [with_outcomes(row, upsert.outcomes) for row in versions]
-            metadata = to_metadata(counted)
+            counted = [with_outcomes(row, upsert.outcomes) for row in rows]
             with phase(Phase.MERGE):
-                version = write_upsert(spark, self.settings, self.contract, upsert, metadata)
+                version = write_upsert(spark, features, upsert, to_metadata(counted))
         finally:
             upsert.release()
-        failpoint("after_merge")
         return [
             replace(row, features_version=version) if row.state == State.INGESTED else row
             for row in counted

@@ -7,17 +7,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from delta.tables import DeltaTable
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import carrying
-from lake.conflicts import retry_conflicts
 from lake.contract import Contract
+from lake.replacing import OLD, Replacement, Sizes, with_old
 from lake.settings import Settings
-from lake.tables import FEATURES, SNAPSHOTS, TABLES, open_table, table_path, table_version
-from streaming.features import as_snapshots, complete, pick_candidates, sequence, step
+from lake.tables import FEATURES, SNAPSHOTS, table_path
+from streaming.features import as_snapshots, complete, pick_candidates, step
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
 
@@ -57,16 +56,14 @@ class Upsert:
     Attributes:
         outcomes: per ``drop_id``, how many rows were inserted, updated, unchanged, stale and
             superseded.
-        rows: the feature rows to write, with ``existed``; what they come from is persisted until
-            ``release``.
-        inserts: how many of them are new customers.
-        updates: how many of them replace a row.
+        rows: the feature rows to write, each with the ``old`` one, if there is one; what they come
+            from is persisted until ``release``.
+        sizes: of these rows.
     """
 
     outcomes: Mapping[str, Counter[str]]
     rows: DataFrame
-    inserts: int
-    updates: int
+    sizes: Sizes
     release: Callable[[], None]
 
 
@@ -84,7 +81,8 @@ def plan_upsert(
     """
     candidates = pick_candidates(accepted, contract)
     ids = candidates.select("master_id")
-    known = as_snapshots(stored.features.join(ids, "master_id", "left_semi"))
+    features = with_old(stored.features, FEATURES)
+    known = as_snapshots(features.join(ids, "master_id", "left_semi"))
     steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
     counts = _count(steps)
     lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
@@ -101,43 +99,28 @@ def plan_upsert(
     def release() -> None:
         steps.unpersist()
 
-    sizes = counts.writes
-    return Upsert(counts.outcomes, _changed(steps, now), sizes[False], sizes[True], release)
+    sizes = Sizes(counts.writes[False], counts.writes[True], counts.files)
+    return Upsert(counts.outcomes, _changed(steps, now), sizes, release)
 
 
-def write_upsert(
-    spark: SparkSession, settings: Settings, contract: Contract, upsert: Upsert, metadata: str
-) -> int:
+def write_upsert(spark: SparkSession, features: Replacement, upsert: Upsert, metadata: str) -> int:
     """Write the feature rows in one commit that carries ``metadata``, and return its version.
 
-    Only the clauses that are needed are asked for: new customers alone are appended, known ones
-    alone need no outer join. A matched row is replaced only by one that is not older.
+    Args:
+        spark: the session of the batch.
+        features: begun before the plan was made; where there is nothing to write, the version is
+            the one that it began at.
+        upsert: the plan.
+        metadata: the accounts of the batch.
+
+    Raises:
+        OvertakenError: the customers are others by now than the plan has seen, or lie elsewhere
+            (a compaction); a new plan is needed.
     """
-    if upsert.inserts + upsert.updates == 0:
-        return table_version(spark, settings, FEATURES)
-    table = open_table(spark, settings, FEATURES)
-    columns = TABLES[FEATURES].column_names
+    if upsert.sizes.inserts + upsert.sizes.updates == 0:
+        return features.version
     with carrying(spark, metadata):
-        if upsert.updates == 0:
-            frame = upsert.rows.select(*columns)
-            frame.write.format("delta").mode("append").save(table_path(settings, FEATURES))
-        else:
-            # The plan is of absolute values, so it may be repeated after a compaction that came
-            # first; of other streams the lock takes care.
-            retry_conflicts(lambda: _merge(table, upsert, columns, contract), FEATURES)
-    return table_version(spark, settings, FEATURES)
-
-
-def _merge(table: DeltaTable, upsert: Upsert, columns: list[str], contract: Contract) -> None:
-    values: dict[str, str | Column] = {name: F.col(f"s.{name}") for name in columns}
-    # A row whose values stay keeps its time of change: the plan leaves it NULL.
-    kept: dict[str, str | Column] = {"updated_at": F.coalesce("s.updated_at", "t.updated_at")}
-    merge = table.alias("t").merge(upsert.rows.alias("s"), "t.master_id = s.master_id")
-    not_older = sequence(contract, "s") >= sequence(contract, "t")
-    merge = merge.whenMatchedUpdate(condition=not_older, set=values | kept)
-    if upsert.inserts:
-        merge = merge.whenNotMatchedInsert(values=values)
-    merge.execute()
+        return features.commit(upsert.rows, upsert.sizes)
 
 
 @dataclass(frozen=True)
@@ -148,20 +131,23 @@ class _Counts:
         outcomes: rows per drop and outcome, ``superseded`` ones too.
         writes: rows to write, by whether the customer exists.
         stored_ids: drops that customers' stored rows are of, where a candidate is older.
+        files: those in which the rows lie that are replaced.
     """
 
     outcomes: dict[str, Counter[str]]
     writes: Counter[bool]
     stored_ids: set[str]
+    files: set[str]
 
 
 def _count(steps: DataFrame) -> _Counts:
-    found = _Counts({}, Counter(), set())
+    found = _Counts({}, Counter(), set(), set())
     counted = steps.groupBy("drop_id", "outcome", "existed").agg(
         F.count(F.lit(1)).alias("rows"),
         F.sum("superseded").alias("superseded"),
         F.count_if("writes").alias("writes"),
         F.collect_set(F.when(F.col("behind_stored"), F.col("stored_id"))).alias("stored_ids"),
+        F.collect_set(F.when(F.col("writes"), F.col("old.file"))).alias("files"),
     )
     for row in counted.collect():
         of_drop = found.outcomes.setdefault(row["drop_id"], Counter())
@@ -169,6 +155,7 @@ def _count(steps: DataFrame) -> _Counts:
         of_drop["superseded"] += row["superseded"]
         found.writes[row["existed"]] += row["writes"]
         found.stored_ids.update(row["stored_ids"])
+        found.files.update(row["files"])
     return found
 
 
@@ -185,10 +172,10 @@ def _lacking(
 
 def _changed(steps: DataFrame, now: datetime) -> DataFrame:
     """Turn the last step of each customer whose winner or values changed into a feature row."""
-    touched = F.when(F.col("touched"), F.lit(now))
+    # A row whose values stay keeps its time of change.
+    updated_at = F.when(F.col("touched"), F.lit(now)).otherwise(F.col("old.values.updated_at"))
     last = steps.where("writes")
-    flat = last.select("master_id", "state.*", touched.alias("updated_at"), "existed")
-    return complete(flat, "existed")
+    return complete(last.select("master_id", "state.*", updated_at.alias("updated_at"), OLD), OLD)
 
 
 def _find_undecided(
@@ -217,7 +204,8 @@ def _find_undecided(
 def _with_history(known: DataFrame, snapshots: DataFrame, undecided: DataFrame) -> DataFrame:
     """Put all earlier snapshots of the undecided customers in the place of their stored rows."""
     few = F.broadcast(undecided)
+    old = known.join(few, "master_id", "left_semi").select("master_id", OLD)
     marked = {"is_stored": F.lit(True), "superseded": F.lit(0).cast("bigint")}
-    history = snapshots.join(few, "master_id", "left_semi").withColumns(marked)
+    history = snapshots.join(F.broadcast(old), "master_id").withColumns(marked)
     decided = known.join(few, "master_id", "left_anti")
     return decided.unionByName(history.select(*known.columns))

@@ -11,6 +11,8 @@ from pyspark.sql import functions as F
 import streaming.processor
 from checkpoints.ledger import Ledger
 from checkpoints.recovery import Recovery
+from lake.conflicts import OvertakenError
+from lake.replacing import Replacement
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
 from streaming.processor import Processor
 from streaming.upsert import Stored, plan_upsert, write_upsert
@@ -122,25 +124,28 @@ def test_without_the_ledger_check_a_drop_would_come_twice(
     assert lake.table(SNAPSHOTS).count() == 2
 
 
-def test_the_merge_itself_refuses_an_older_row(lake: DropLake) -> None:
-    """Guard: even a plan made from an old reading cannot put an older row over a newer."""
+def test_a_plan_from_an_old_reading_is_refused(lake: DropLake) -> None:
+    """Guard: a commit holds only on the very rows that the plan has seen.
+
+    So not even another stream could have an older row put over a newer one.
+    """
     lake.put("old.csv", csv(row("c1", last="2021-01-01")), modified_ms=DROPS[0].modified_ms)
     lake.take()
     # Read whole: Spark would read the table again when it has changed.
     older = lake.spark.createDataFrame(lake.table(SNAPSHOTS).collect(), TABLES[SNAPSHOTS].schema)
     stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
-    now = datetime.now(UTC)
+    features = Replacement(lake.spark, lake.settings, FEATURES)
     stored = Stored.newest(lake.spark, lake.settings, Ledger(lake.spark, lake.settings).columns_of)
-    plan = plan_upsert(lake.spark, lake.contract, stale, now, stored)
-    assert plan.updates == 1
+    plan = plan_upsert(lake.spark, lake.contract, stale, datetime.now(UTC), stored)
+    assert (plan.sizes.inserts, plan.sizes.updates) == (0, 1)
     newer = csv(row("c1", last="2021-05-05", value_offline="5.00"))
     lake.put("new.csv", newer, modified_ms=DROPS[1].modified_ms)
     lake.take()
     before = lake.features()
-    write_upsert(lake.spark, lake.settings, lake.contract, plan, "{}")
+    with pytest.raises(OvertakenError):
+        write_upsert(lake.spark, features, plan, "{}")
     plan.release()
     assert lake.features() == before
-    assert lake.table(FEATURES).count() == 1
 
 
 def test_rejected_bytes_tried_again_replace_their_quarantine(lake: DropLake) -> None:
