@@ -50,7 +50,13 @@ def spark(environment: dict[str, str]) -> Iterator[SparkSession]:
     """Open the one Spark session of a test run."""
     from lake.session import build_session
 
-    small = {"spark.sql.shuffle.partitions": "1", "spark.ui.enabled": "false"}
+    small = {
+        "spark.sql.shuffle.partitions": "1",
+        "spark.ui.enabled": "false",
+        # Each lake of a test is eight tables. Delta keeps what it knows of a table for an hour, a
+        # megabyte or two each: over a whole run, more than there is memory.
+        "spark.databricks.delta.delta.log.cacheSize": "40",
+    }
     with pytest.MonkeyPatch.context() as patch:
         # It runs for long and does the same again and again: Java had better compile all it can.
         patch.delenv("SPARK_SUBMIT_OPTS")
