@@ -1,9 +1,8 @@
 """Upkeep of the tables: few files, few marks of deleted rows, and no file that nobody needs.
 
 OPTIMIZE, REORG, VACUUM and the checkpoint of a table's log change no row. The first two may lose
-against a MERGE that commits first, and are tried again. A MERGE may lose against them just so:
-the stream's writes are of absolute values and are repeated, see :mod:`lake.conflicts`, and
-``flo maintain`` relies on that. An append never conflicts with them.
+against a batch that commits first, and are tried again. A batch may lose against them just so:
+then the stream plans it anew, see :mod:`lake.conflicts`, and ``flo maintain`` relies on that. An append never conflicts with them.
 """
 
 from __future__ import annotations
