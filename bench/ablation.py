@@ -46,7 +46,6 @@ CANDIDATES = {
     "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
     "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
-    "spark.databricks.delta.merge.deletionVectors.persistent": "false",
 }
 """Settings that are not in the file, with the value to try."""
 

@@ -140,7 +140,8 @@ def _say_batch(at: Standing) -> str:
     speed = batch.rows_a_second
     pace = f" ({speed:,.0f} rows a second)" if speed is not None else ""
     return (
-        f"{batch.number}: {batch.drops:,} drops, {batch.rows:,} rows in {batch.seconds:.1f} s"
+        f"{batch.number}: {_many(batch.drops, 'drop')}, {_many(batch.rows, 'row')} "
+        f"in {batch.seconds:.1f} s"
         f"{pace}, {ago(at.now, batch.finished_at)}"
     )
 
@@ -150,10 +151,15 @@ def _say_landing(at: Standing) -> str:
     hand = f"; batch {at.in_hand.name} is in hand" if at.in_hand else ""
     if pending.oldest is None:
         return f"nothing waits{hand}"
+    wait = "waits" if pending.files == 1 else "wait"
     return (
-        f"{pending.files:,} drops wait ({size_in_words(pending.bytes)}), "
+        f"{_many(pending.files, 'drop')} {wait} ({size_in_words(pending.bytes)}), "
         f"the oldest for {age(at.now, pending.oldest)}{hand}"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _say_share(share: Share) -> str:

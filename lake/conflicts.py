@@ -22,8 +22,11 @@ from lake.errors import TransientError
 log = structlog.get_logger()
 
 
-class OvertakenError(Exception):
-    """Another commit came between the reading of a table and the writing: the same, told by us."""
+class OvertakenError(TransientError):
+    """Another commit came between reading a table and writing it; a new plan is needed."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"Another writer has changed {table} meanwhile; try again.")
 
 
 CONFLICTS = (
@@ -35,7 +38,7 @@ CONFLICTS = (
     ConcurrentWriteException,
     DeltaConcurrentModificationException,
 )
-"""Delta's ways to say that a commit lost: nothing of it was written, so it may be repeated.
+"""Ways to say that a commit lost, Delta's and ours: nothing was written, so it may be repeated.
 
 A change of a table's columns or protocol is not among them: after it the plan may be wrong.
 """

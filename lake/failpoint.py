@@ -9,6 +9,11 @@ _hits: dict[str, int] = {}
 
 
 def failpoint(name: str) -> None:
+    """Say that this driver has come to a point; see `kill_at`."""
+    kill_at(name)
+
+
+def kill_at(name: str) -> None:
     """Kill this driver with SIGKILL if ``FLO_FAILPOINT`` asks for it; else do nothing.
 
     ``FLO_FAILPOINT=after_merge`` kills at the first passage, ``after_merge:3`` at the third.

@@ -12,7 +12,7 @@ def java_class(jvm: Any, name: str) -> Any:
     """Find a class by its full name.
 
     Written as a chain (``jvm.org.apache...``), each part would have Java look through all jars for
-    a class of that name, each time.
+    a class of that name, each time. A name that is wrong is no error here but where it is used.
     """
     return getattr(jvm, name)
 
@@ -20,7 +20,7 @@ def java_class(jvm: Any, name: str) -> Any:
 @lru_cache(maxsize=128)
 def scala_object(jvm: Any, name: str) -> Any:
     """Find a Scala ``object``, or the companion of a class, by its full name."""
-    return java_class(jvm, f"{name}$").__getattr__("MODULE$")
+    return getattr(java_class(jvm, f"{name}$"), "MODULE$")
 
 
 def to_list(jvm: Any, items: Any) -> list[Any]:
@@ -42,7 +42,7 @@ def to_map(jvm: Any, items: Mapping[str, Any]) -> Any:
     for key, value in items.items():
         made.put(key, value)
     entries = _converters(jvm).asScala(made)
-    return scala_object(jvm, "scala.collection.immutable.Map").__getattr__("from")(entries)
+    return getattr(scala_object(jvm, "scala.collection.immutable.Map"), "from")(entries)
 
 
 def _converters(jvm: Any) -> Any:

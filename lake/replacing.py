@@ -9,6 +9,7 @@ and makes the change feed) and its deletion vectors. See ADR 14.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from lake.conflicts import OvertakenError
-from lake.errors import ConfigError
+from lake.errors import ConfigError, TransientError
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
 from lake.settings import Settings
-from lake.tables import TABLES, delta_log, newest_snapshot, table_path
+from lake.tables import delta_log, newest_snapshot, table_path
 
 OLD = "old"
 """The column with the stored row that another replaces: its place, ``file`` and ``row``, and its
@@ -29,14 +31,13 @@ OLD = "old"
 
 _DELTA = "org.apache.spark.sql.delta"
 _KIND = "_change_type"
-_VECTORS = "delta.enableDeletionVectors"
 # More would be one task's work for more than a second or two.
 _ROWS_PER_FILE = 50_000
 
 
-def with_old(rows: DataFrame, table: str) -> DataFrame:
+def with_old(rows: DataFrame) -> DataFrame:
     """Give each row of a table, as read by its path, its ``old``: itself and where it lies."""
-    values = F.struct(*TABLES[table].column_names).alias("values")
+    values = F.struct(*rows.columns).alias("values")
     place = (F.col("_metadata.file_path").alias("file"), F.col("_metadata.row_index").alias("row"))
     return rows.select("*", F.struct(*place, values).alias(OLD))
 
@@ -55,6 +56,11 @@ class Sizes:
     updates: int
     files: Collection[str]
 
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return self.inserts + self.updates
+
 
 class Replacement:
     """A table as it is now, and one commit on it that is made only if it still is then.
@@ -64,7 +70,11 @@ class Replacement:
     """
 
     def __init__(self, spark: SparkSession, settings: Settings, table: str) -> None:
-        """Begin, at the newest version of the table."""
+        """Begin, at the newest version of the table.
+
+        Raises:
+            ConfigError: the table has been set to have no deletion vectors.
+        """
         self._spark = spark
         self._jvm: Any = spark._jvm
         self._settings = settings
@@ -74,38 +84,62 @@ class Replacement:
         self._transaction = self._log.startTransaction(none, none)
         # Any other change of the table, a compaction too, is one that the reading depends on.
         self._transaction.readWholeTable()
-        self.version = int(self._transaction.snapshot().version())
+        self._snapshot = self._transaction.snapshot()
+        self._require_vectors()
+        self.version = int(self._snapshot.version())
 
     def commit(self, rows: DataFrame, sizes: Sizes) -> int:
         """Write rows, each in the place of its ``old``; return the new version.
 
         Args:
-            rows: the table's columns and ``old``, which is NULL for a row that is new. No two
-                rows may have the same ``old``.
+            rows: the table's columns and ``old``, which is NULL for a row that is new. A column
+                of the table that is not among them keeps its value.
             sizes: of these rows.
 
         Raises:
             OvertakenError: another commit came before this one; nothing is written.
-            ConfigError: the table has been set not to allow deletion vectors.
+            TransientError: the rows are not as many as was said, or two have the same ``old``;
+                nothing is written.
+            ConfigError: a column of the table has another type.
         """
         if newest_snapshot(self._spark, self._settings, self._table).version() != self.version:
-            raise OvertakenError
+            raise OvertakenError(self._table)
         self._use_session()
-        gone = self._mark(rows, sizes.files) if sizes.updates else []
-        files = 1 + (sizes.inserts + sizes.updates) // _ROWS_PER_FILE
-        written = self._images(rows, sizes).coalesce(files)
+        gone = self._mark(rows, sizes) if sizes.updates else []
+        # As many files as the rows have partitions, or fewer.
+        written = self._images(rows, sizes).coalesce(1 + sizes.rows // _ROWS_PER_FILE)
         added = to_list(self._jvm, self._transaction.writeFiles(written._jdf))
+        self._require(sum(map(_rows_in, added)), sizes.rows, "written")
         self._tell(sizes)
-        return int(self._transaction.commit(to_seq(self._jvm, [*gone, *added]), self._merge()))
+        actions = to_seq(self._jvm, [*gone, *added])
+        return int(self._transaction.commit(actions, self._operation()))
+
+    def _require_vectors(self) -> None:
+        utilities = scala_object(self._jvm, f"{_DELTA}.commands.DeletionVectorUtils")
+        protocol, metadata = self._snapshot.protocol(), self._snapshot.metadata()
+        if not utilities.deletionVectorsWritable(protocol, metadata):
+            raise ConfigError(
+                f"The table {self._table} is set to have no deletion vectors, and needs them; "
+                f"run: ALTER TABLE delta.`{table_path(self._settings, self._table)}` "
+                "SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+            )
+
+    def _require(self, found: int, wanted: int, done: str) -> None:
+        """Nothing may be lost or doubled, so what was done is counted before it counts."""
+        if found != wanted:
+            raise TransientError(
+                f"{found} rows of {self._table} would have been {done} in the place of {wanted}; "
+                "nothing was changed. Try again, and run `flo verify` if it stays so."
+            )
 
     def _use_session(self) -> None:
         """Delta takes settings, such as a commit's metadata, from its thread's session."""
         sessions = java_class(self._jvm, "org.apache.spark.sql.classic.SparkSession")
         sessions.setActiveSession(self._spark._jsparkSession)
 
-    def _mark(self, rows: DataFrame, urls: Collection[str]) -> list[Any]:
+    def _mark(self, rows: DataFrame, sizes: Sizes) -> list[Any]:
         """Write deletion vectors for the old rows; return what the log is to say of their files."""
-        files = self._find_files(urls)
+        files = self._find_files(sizes.files)
         vectors = self._spark.createDataFrame(
             [(url, _vector(file)) for url, file in files.items()],
             "filePath STRING, deletionVectorId STRING",
@@ -120,41 +154,58 @@ class Replacement:
             0,
         )
         actions: list[Any] = []
+        newly_gone = 0
         for each in to_list(self._jvm, marked):
-            actions += _without(files[each.filePath()], each.deletionVector())
+            file, vector = files[each.filePath()], each.deletionVector()
+            newly_gone += vector.cardinality() - file.numDeletedRecords()
+            actions += _without(file, vector)
+        self._require(newly_gone, sizes.updates, "replaced")
         return actions
 
     def _find_files(self, urls: Collection[str]) -> dict[str, Any]:
         """Find what the log says of files, by the names under which Spark has read them."""
-        snapshot = self._transaction.snapshot()
-        if snapshot.metadata().configuration().get(_VECTORS).contains("false"):
-            raise ConfigError(
-                f"The table {self._table} is set to have no deletion vectors, and needs them; "
-                f"run: ALTER TABLE delta.`{table_path(self._settings, self._table)}` "
-                f"SET TBLPROPERTIES ('{_VECTORS}' = 'true')"
-            )
         by_name = {_file_name(url): url for url in urls}
         wanted = F.substring_index("path", "/", -1).isin(list(by_name))
-        found = snapshot.allFiles().filter(wanted._jc).collectAsList()
+        found = self._snapshot.allFiles().filter(wanted._jc).collectAsList()
         files = {by_name[_file_name(file.path())]: file for file in found}
         # Without its former vector, a file's deleted rows would come back.
-        if files.keys() != set(urls):
-            raise RuntimeError(f"The log of {self._table} lacks files that were read from it.")
+        self._require(len(files), len(urls), "looked for by their files")
         return files
 
     def _images(self, rows: DataFrame, sizes: Sizes) -> DataFrame:
         """Add to the rows what the change feed shows: each as it was and as it is."""
-        columns = TABLES[self._table].column_names
-        if not sizes.updates:  # Delta tells of added rows by itself
+        columns = self._columns(rows)
+        # Delta tells of added rows by itself.
+        if not sizes.updates or not self._has_feed():
             return rows.select(*columns)
         new, old = F.struct(*columns), F.col("old.values")
         written, inserted = _image(new, None), _image(new, "insert")
         before, after = _image(old, "update_preimage"), _image(new, "update_postimage")
-        is_update = F.col(OLD).isNotNull()
-        images = F.when(is_update, F.array(written, before, after)).otherwise(
+        images = F.when(F.col(OLD).isNotNull(), F.array(written, before, after)).otherwise(
             F.array(written, inserted)
         )
         return rows.select(F.inline(images)).select("values.*", _KIND)
+
+    def _has_feed(self) -> bool:
+        reader = scala_object(self._jvm, f"{_DELTA}.commands.cdc.CDCReader")
+        metadata = self._snapshot.metadata()
+        return bool(reader.isCDCEnabledOnTable(metadata, self._spark._jsparkSession))
+
+    def _columns(self, rows: DataFrame) -> list[Column]:
+        """The table's columns in their order, of the types that it has, for Delta casts nothing."""
+        schema = StructType.fromJson(json.loads(self._snapshot.schema().json()))
+        given = dict(rows.dtypes)
+        for column in schema:
+            kind = column.dataType.simpleString()
+            if given.get(column.name, kind) != kind:
+                raise ConfigError(
+                    f"The column {column.name} of the table {self._table} is {kind} and should be "
+                    f"{given[column.name]}; change it back, see docs/architecture.md."
+                )
+        return [
+            F.col(name) if name in given else F.col(f"old.values.`{name}`").alias(name)
+            for name in schema.names
+        ]
 
     def _tell(self, sizes: Sizes) -> None:
         """Have the table's history say how many rows it was."""
@@ -162,7 +213,7 @@ class Replacement:
         context = self._spark._jsc.sc()
         told = {}
         for name, count in (
-            ("operationNumSourceRows", sizes.inserts + sizes.updates),
+            ("operationNumSourceRows", sizes.rows),
             ("numTargetRowsInserted", sizes.inserts),
             ("numTargetRowsUpdated", sizes.updates),
             ("numTargetRowsCopied", 0),
@@ -171,8 +222,8 @@ class Replacement:
             told[name].set(count)
         self._transaction.registerSQLMetrics(self._spark._jsparkSession, to_map(self._jvm, told))
 
-    def _merge(self) -> Any:
-        """What the table's history calls it."""
+    def _operation(self) -> Any:
+        """What the table's history calls it: what it does is what a MERGE does."""
         none, no = scala_object(self._jvm, "scala.None"), to_seq(self._jvm, [])
         operation = java_class(self._jvm, f"{_DELTA}.DeltaOperations$Merge")
         return operation(none, none, none, none, no, no, no)
@@ -190,6 +241,13 @@ def _file_name(path: str) -> str:
 def _vector(file: Any) -> str | None:
     vector = file.deletionVector()
     return None if vector is None else str(vector.serializeToBase64())
+
+
+def _rows_in(written: Any) -> int:
+    """Rows that a written file adds to the table; those of the change feed are beside it."""
+    if written.getClass().getSimpleName() != "AddFile":
+        return 0
+    return int(written.numPhysicalRecords().get())
 
 
 def _without(file: Any, vector: Any) -> list[Any]:

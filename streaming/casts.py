@@ -25,6 +25,7 @@ _FRACTION = "0.001"
 DIRECT_FORMATS = frozenset(("yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"))
 """Date formats, as the decoder names them, that Spark's own cast reads as we do."""
 
+_NEWEST = "last_order_date"
 _DIRECT_DAY = f"^{YMD_PART}$"
 _DIRECT_MOMENT = f"^{YMD_PART}{TIME_PART}$"
 _BRACKETS = r"^[\[{(]|[\]})]$"
@@ -69,19 +70,21 @@ def _steps(
         {f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in numbers}
         | {f"number_{name}": _number(f"_plain_{name}") for name in numbers}
         | {f"_day_{name}": _day(f"_moment_{name}") for name in split},
-        {f"_at_{name}": _instant(name, contract) for name in split}
-        | {f"_at_{name}": _direct_instant(name, contract) for name in dates if name in direct},
+        {f"_at_{name}": _instant(name, contract) for name in split},
         {
             **{name: _count(name) for name in contract.of_type("count")},
             **{name: _money(name) for name in contract.of_type("money")},
-            **{name: _business_day(f"_at_{name}", contract) for name in dates},
+            **{name: _business_day(F.col(f"_at_{name}"), contract) for name in split},
+            **{name: _direct_day(name, contract) for name in dates if name in direct},
             **{name: _list(name) for name in contract.of_type("list")},
-            "last_order_at": F.col("_at_last_order_date"),
-            "drop_day": _business_day("drop_time", contract),
+            "last_order_at": _direct_instant(_NEWEST, contract)
+            if _NEWEST in direct
+            else F.col(f"_at_{_NEWEST}"),
+            "drop_day": _business_day(F.col("drop_time"), contract),
         },
     ]
-    helpers = [f"_plain_{name}" for name in numbers] + [f"_at_{name}" for name in dates]
-    helpers += [f"_{kind}_{name}" for name in split for kind in ("moment", "day")]
+    helpers = [f"_plain_{name}" for name in numbers]
+    helpers += [f"_{kind}_{name}" for name in split for kind in ("moment", "day", "at")]
     return [step for step in steps if step], tuple(helpers)
 
 
@@ -164,13 +167,26 @@ def _day(moment: str) -> Column:
 
 def _direct_instant(name: str, contract: Contract) -> Column:
     """The same as `_instant` for dates that Spark reads as they are."""
-    text = F.col(name)
-    day = text.try_cast("date")
-    start = F.concat(text, F.lit(f" 00:00:00 {contract.business_timezone}")).try_cast("timestamp")
+    midnight = F.lit(f" 00:00:00 {contract.business_timezone}")
+    start = F.concat(F.col(name), midnight).try_cast("timestamp")
+    return _by_form(name, start, _direct_moment(name))
+
+
+def _direct_day(name: str, contract: Contract) -> Column:
+    """The same as the `_business_day` of an `_instant`: a date alone needs no instant for that."""
+    day = F.col(name).try_cast("date")
+    return _by_form(name, day, _business_day(_direct_moment(name), contract))
+
+
+def _direct_moment(name: str) -> Column:
     # Spark knows neither a decimal comma nor a blank before the offset.
-    plain = F.translate(text, ", ", ".").try_cast("timestamp")
-    moment = F.when(text.rlike(_DIRECT_DAY), start).when(text.rlike(_DIRECT_MOMENT), plain)
-    return F.when(day >= F.lit(FIRST_DAY).cast("date"), moment)
+    return F.translate(F.col(name), ", ", ".").try_cast("timestamp")
+
+
+def _by_form(name: str, of_day: Column, of_moment: Column) -> Column:
+    text = F.col(name)
+    found = F.when(text.rlike(_DIRECT_DAY), of_day).when(text.rlike(_DIRECT_MOMENT), of_moment)
+    return F.when(text.try_cast("date") >= F.lit(FIRST_DAY).cast("date"), found)
 
 
 def _instant(name: str, contract: Contract) -> Column:
@@ -186,10 +202,10 @@ def _instant(name: str, contract: Contract) -> Column:
     return F.when(F.col(f"_day_{name}").isNotNull(), text.try_cast("timestamp"))
 
 
-def _business_day(instant: str, contract: Contract) -> Column:
+def _business_day(instant: Column, contract: Contract) -> Column:
     """The day of an instant in the business zone, whatever the session's zone is."""
     epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
-    utc = F.timestamp_add("MICROSECOND", F.unix_micros(F.col(instant)), epoch)
+    utc = F.timestamp_add("MICROSECOND", F.unix_micros(instant), epoch)
     local = F.convert_timezone(F.lit("UTC"), F.lit(contract.business_timezone), utc)
     return local.cast("date")
 

@@ -39,11 +39,9 @@ BUSINESS = [
 ]
 
 
-def sequence(contract: Contract, source: str | None = None) -> Column:
+def sequence(contract: Contract) -> Column:
     """The place of a snapshot in the order, as a comparable struct."""
-    prefix = f"{source}." if source else ""
-    leading = F.col(f"{prefix}{contract.sequence_by}").alias("leading")
-    return F.struct(leading, *[F.col(f"{prefix}{name}").alias(name) for name in _SEQUENCE_TAIL])
+    return F.struct(F.col(contract.sequence_by).alias("leading"), *_SEQUENCE_TAIL)
 
 
 def fold_snapshots(snapshots: DataFrame, contract: Contract) -> DataFrame:
@@ -85,8 +83,8 @@ def step(candidates: DataFrame, stored: DataFrame, contract: Contract) -> DataFr
         winner is another than stored), ``stored_id``, the stored winner's drop, and ``old``.
     """
     columns = _step_columns(contract)
-    rows = candidates.withColumn("is_stored", F.lit(False))
-    rows = rows.unionByName(stored, allowMissingColumns=True)  # candidates have no `old`
+    rows = candidates.withColumns({"is_stored": F.lit(False), OLD: F.lit(None)})
+    rows = rows.unionByName(stored)
     rows = rows.withColumns(columns.placed).select(*columns.running)
     rows = rows.withColumn("state", columns.state).withColumns(columns.compared)
     rows = rows.withColumn("touched", columns.touched)

@@ -10,24 +10,20 @@ from pathlib import Path
 from threading import RLock
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from checkpoints.ledger import Ledger, LedgerRow, State, to_metadata
+from checkpoints.ledger import Ledger, LedgerRow, State
 from checkpoints.recovery import recover
 from checkpoints.spark_checkpoint import SeenFile
-from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem, from_millis
-from lake.replacing import Replacement
 from lake.settings import Settings
-from lake.tables import FEATURES
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
     with_findings,
-    with_outcomes,
     with_verdict,
 )
 from streaming.archive import archive_path, move_to_archive
@@ -35,9 +31,8 @@ from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
 from streaming.phases import Phase, phase
-from streaming.rows import Judgement, judge
-from streaming.upsert import Stored, plan_upsert, write_upsert
-from streaming.write import write_quarantine, write_snapshots
+from streaming.rows import judge
+from streaming.write import TableWriter
 
 log = structlog.get_logger()
 
@@ -77,6 +72,7 @@ class Processor:
         self._spool = spool
         self._staging = settings.path("checkpoints", "staging")
         self.files.delete(self._staging)
+        self._writer = TableWriter(settings, contract, self.ledger)
         self._tell_accounts(recover(spark, settings, self.ledger).completed)
 
     def process(
@@ -88,7 +84,7 @@ class Processor:
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
             settled, decoded, repeats = self._read_all(planned, batch_id, started)
-            written = self._write(spark, decoded) if decoded else []
+            written = self._write(spark, decoded, batch_id) if decoded else []
             settled += [*written, *(as_repeat(row, written) for row in repeats)]
             self.finish(spark, settled)
             self.files.delete(f"{self._staging}/{batch_id}")
@@ -210,9 +206,8 @@ class Processor:
         staged.unlink()
         return Decoded(drop, found, with_findings(row, found))
 
-    def _write(self, spark: SparkSession, decoded: list[Decoded]) -> list[LedgerRow]:
+    def _write(self, spark: SparkSession, decoded: list[Decoded], batch_id: int) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
-        batch_id = decoded[0].row.batch_id
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
         with phase(Phase.JUDGE):
@@ -220,56 +215,6 @@ class Processor:
         try:
             verdicts = judged.verdicts
             rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
-            retried = [r.drop_id for r in rows if r.drop_id and self.ledger.quarantined(r.drop_id)]
-            with phase(Phase.SNAPSHOTS):
-                snapshots = write_snapshots(spark, self.settings, judged, rows)
-            failpoint("after_snapshots")
-            with phase(Phase.QUARANTINE):
-                quarantine = write_quarantine(spark, self.settings, judged, rows, retried)
-            failpoint("after_quarantine")
-            return self._upsert(spark, judged, rows, snapshots, quarantine)
+            return self._writer.write(spark, judged, rows)
         finally:
             judged.release()
-
-    def _upsert(
-        self,
-        spark: SparkSession,
-        judged: Judgement,
-        rows: list[LedgerRow],
-        snapshots: int | None,
-        quarantine: int | None,
-    ) -> list[LedgerRow]:
-        versions = [
-            replace(
-                row,
-                snapshots_version=snapshots if row.rows_accepted else None,
-                quarantine_version=quarantine if row.rows_quarantined else None,
-            )
-            for row in rows
-        ]
-        if snapshots is None:
-            return versions
-        # Where another commit on the features comes first, such as a compaction, all is found anew.
-        accounts = retry_conflicts(
-            lambda: self._upsert_once(spark, judged.accepted, versions), FEATURES
-        )
-        failpoint("after_merge")
-        return accounts
-
-    def _upsert_once(
-        self, spark: SparkSession, accepted: DataFrame, rows: list[LedgerRow]
-    ) -> list[LedgerRow]:
-        features = Replacement(spark, self.settings, FEATURES)
-        with phase(Phase.PLAN):
-            stored = Stored.newest(spark, self.settings, self.ledger.columns_of)
-            upsert = plan_upsert(spark, self.contract, accepted, datetime.now(UTC), stored)
-        try:
-            counted = [with_outcomes(row, upsert.outcomes) for row in rows]
-            with phase(Phase.MERGE):
-                version = write_upsert(spark, features, upsert, to_metadata(counted))
-        finally:
-            upsert.release()
-        return [
-            replace(row, features_version=version) if row.state == State.INGESTED else row
-            for row in counted
-        ]

@@ -79,10 +79,11 @@ def plan_upsert(
         now: ``updated_at`` of the rows whose values change.
         stored: what to compare with.
     """
-    candidates = pick_candidates(accepted, contract)
-    ids = candidates.select("master_id")
-    features = with_old(stored.features, FEATURES)
-    known = as_snapshots(features.join(ids, "master_id", "left_semi"))
+    # By customer from here on, so that nothing has to be moved again for the windows to come.
+    candidates = pick_candidates(accepted.repartition("master_id"), contract)
+    features = with_old(stored.features)
+    concerned = features.join(accepted.select("master_id"), "master_id", "left_semi")
+    known = as_snapshots(concerned.repartition("master_id"))
     steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
     counts = _count(steps)
     lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
@@ -204,8 +205,11 @@ def _find_undecided(
 def _with_history(known: DataFrame, snapshots: DataFrame, undecided: DataFrame) -> DataFrame:
     """Put all earlier snapshots of the undecided customers in the place of their stored rows."""
     few = F.broadcast(undecided)
-    old = known.join(few, "master_id", "left_semi").select("master_id", OLD)
     marked = {"is_stored": F.lit(True), "superseded": F.lit(0).cast("bigint")}
-    history = snapshots.join(F.broadcast(old), "master_id").withColumns(marked)
-    decided = known.join(few, "master_id", "left_anti")
+    # Whole rows, so they are not broadcast: a large late drop may leave most customers undecided.
+    old = known.select("master_id", OLD)
+    history = snapshots.join(few, "master_id", "left_semi").withColumns(marked)
+    history = history.join(old, "master_id")
+    # A customer whose snapshots somebody has deleted keeps the stored row.
+    decided = known.join(history.select("master_id"), "master_id", "left_anti")
     return decided.unionByName(history.select(*known.columns))

@@ -1,29 +1,118 @@
-"""The appends of one batch: snapshots and quarantine, each in one commit that names its drops."""
+"""The writes of one batch: snapshots, quarantine and features, each in one commit.
+
+The features' commit comes last and carries the accounts of all; what it holds is in the snapshots
+already, whatever crashes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import LedgerRow, carrying, to_metadata
+from checkpoints.ledger import Ledger, LedgerRow, State, carrying, to_metadata
 from lake.conflicts import retry_conflicts
+from lake.contract import Contract
+from lake.failpoint import failpoint
+from lake.replacing import Replacement
 from lake.settings import Settings
-from lake.tables import QUARANTINE, SNAPSHOTS, open_table, table_path, table_version
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table, table_path, table_version
+from streaming.accounts import with_outcomes
+from streaming.phases import Phase, phase
 from streaming.rows import Judgement
+from streaming.upsert import Stored, plan_upsert, write_upsert
 
 
-def write_snapshots(
+class TableWriter:
+    """Writes judged batches into the tables of one lake, one batch at a time."""
+
+    def __init__(self, settings: Settings, contract: Contract, ledger: Ledger) -> None:
+        """Bind to a lake."""
+        self._settings = settings
+        self._contract = contract
+        self._ledger = ledger
+        # Kept: each thread has a connection to Java of its own, and a thread in Java.
+        self._beside = ThreadPoolExecutor(1, "appends")
+
+    def write(
+        self, spark: SparkSession, judged: Judgement, rows: list[LedgerRow]
+    ) -> list[LedgerRow]:
+        """Write a batch, and return its accounts with outcomes and versions.
+
+        Args:
+            spark: the session of the batch.
+            judged: its rows.
+            rows: the accounts of its drops, with the verdicts.
+        """
+        # The plan for the features does not depend on the appends; only their commit has to wait.
+        appended = self._beside.submit(copy_context().run, self._append, spark, judged, rows)
+        try:
+            if not any(row.rows_accepted for row in rows):
+                return appended.result()
+            # Where another commit on the features comes first (a compaction), all is found anew.
+            accounts = retry_conflicts(
+                lambda: self._upsert(spark, judged.accepted, appended), FEATURES
+            )
+        finally:
+            wait([appended])
+        failpoint("after_merge")
+        return accounts
+
+    def _append(
+        self, spark: SparkSession, judged: Judgement, rows: list[LedgerRow]
+    ) -> list[LedgerRow]:
+        """Write snapshots and quarantine; return the accounts with their versions."""
+        with phase(Phase.SNAPSHOTS):
+            snapshots = _write_snapshots(spark, self._settings, judged, rows)
+        failpoint("after_snapshots")
+        # Rows that an earlier, rejected try of the same bytes has left.
+        retried = [r.drop_id for r in rows if r.drop_id and self._ledger.quarantined(r.drop_id)]
+        with phase(Phase.QUARANTINE):
+            quarantine = _write_quarantine(spark, self._settings, judged, rows, retried)
+        failpoint("after_quarantine")
+        return [
+            replace(
+                row,
+                snapshots_version=snapshots if row.rows_accepted else None,
+                quarantine_version=quarantine if row.rows_quarantined else None,
+            )
+            for row in rows
+        ]
+
+    def _upsert(
+        self, spark: SparkSession, accepted: DataFrame, appended: Future[list[LedgerRow]]
+    ) -> list[LedgerRow]:
+        features = Replacement(spark, self._settings, FEATURES)
+        with phase(Phase.PLAN):
+            stored = Stored.newest(spark, self._settings, self._ledger.columns_of)
+            upsert = plan_upsert(spark, self._contract, accepted, datetime.now(UTC), stored)
+        try:
+            counted = [with_outcomes(row, upsert.outcomes) for row in appended.result()]
+            with phase(Phase.MERGE):
+                version = write_upsert(spark, features, upsert, to_metadata(counted))
+        finally:
+            upsert.release()
+        return [
+            replace(row, features_version=version) if row.state == State.INGESTED else row
+            for row in counted
+        ]
+
+
+def _write_snapshots(
     spark: SparkSession, settings: Settings, judged: Judgement, rows: Sequence[LedgerRow]
 ) -> int | None:
     """Append the accepted rows; return the table's version, or None where there are none."""
     if not any(row.rows_accepted for row in rows):
         return None
-    return _append(spark, settings, SNAPSHOTS, judged.accepted, rows)
+    return _append_to(spark, settings, SNAPSHOTS, judged.accepted, rows)
 
 
-def write_quarantine(
+def _write_quarantine(
     spark: SparkSession,
     settings: Settings,
     judged: Judgement,
@@ -42,10 +131,10 @@ def write_quarantine(
             retry_conflicts(lambda: table.delete(again), QUARANTINE)
     if not any(row.rows_quarantined for row in rows):
         return None
-    return _append(spark, settings, QUARANTINE, judged.quarantined, rows)
+    return _append_to(spark, settings, QUARANTINE, judged.quarantined, rows)
 
 
-def _append(
+def _append_to(
     spark: SparkSession,
     settings: Settings,
     table: str,

@@ -2,7 +2,8 @@
 
 OPTIMIZE, REORG, VACUUM and the checkpoint of a table's log change no row. The first two may lose
 against a batch that commits first, and are tried again. A batch may lose against them just so:
-then the stream plans it anew, see :mod:`lake.conflicts`, and ``flo maintain`` relies on that. An append never conflicts with them.
+then the stream plans it anew, see :mod:`lake.conflicts`, and ``flo maintain`` relies on that.
+The appends to the other tables never conflict with them.
 """
 
 from __future__ import annotations

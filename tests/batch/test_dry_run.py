@@ -162,7 +162,7 @@ def test_late_rows_are_recomputed_past_a_killed_batch(
     lost = csv(f"{row(last='2021-05-02')},OmniChannel", header=PLATFORM)
     lake.put("lost.csv", lost, modified_ms=NOW_MS - DAY)
     with monkeypatch.context() as broken:
-        broken.setattr("streaming.processor.plan_upsert", _killed)
+        broken.setattr("streaming.write.plan_upsert", _killed)
         with pytest.raises(InterruptedError):
             lake.take("lost.csv")
     late = csv(f"{row(last='2021-05-01')},Online", header=PLATFORM)

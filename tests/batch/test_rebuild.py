@@ -9,7 +9,6 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import streaming.processor
 from batch.kpis_job import compute_kpis
 from batch.verification.differences import MISSING, SURPLUS
 from batch.verification.rebuild import Rebuilt, rebuild
@@ -118,7 +117,7 @@ def test_a_stream_goes_on_after_a_rebuild(lake: DropLake, monkeypatch: pytest.Mo
 
     lake.put("newer.csv", csv(row("customer-001", last="2021-05-01"), row("customer-new")))
     with monkeypatch.context() as patched:
-        patched.setattr(streaming.processor, "failpoint", kill)
+        patched.setattr("lake.failpoint.kill_at", kill)
         with pytest.raises(Killed):
             lake.take()
     DeltaTable.forPath(lake.spark, table_path(lake.settings, FEATURES)).delete(

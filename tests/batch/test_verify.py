@@ -11,7 +11,6 @@ from delta.tables import DeltaTable
 from pyspark.sql import functions as F
 from typer.testing import CliRunner, Result
 
-import streaming.processor
 from batch.kpis_job import compute_kpis
 from batch.verification.differences import SURPLUS
 from batch.verification.ledger_checks import UNKNOWN
@@ -214,7 +213,7 @@ def test_a_batch_in_the_hand_of_a_stream_is_no_difference(
             raise Killed
 
     lock = StreamLock(copy.files, copy.settings)
-    monkeypatch.setattr(streaming.processor, "failpoint", kill)
+    monkeypatch.setattr("lake.failpoint.kill_at", kill)
     newer = row("customer-001", last="2021-05-01", value_offline="77.00")
     copy.put("newer.csv", csv(newer, row("customer-new"), row("")))
     with pytest.raises(Killed):

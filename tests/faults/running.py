@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 
-import streaming.processor
 from streaming.events import Tell, tell_nobody
 from streaming.supervisor import Supervisor
 from tests.lakes import DropLake
@@ -79,7 +78,7 @@ def held_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             assert on.wait(60)
 
     with patch.context() as patched:
-        patched.setattr(streaming.processor, "failpoint", hold)
+        patched.setattr("lake.failpoint.kill_at", hold)
         try:
             yield there
         finally:

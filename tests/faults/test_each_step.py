@@ -51,7 +51,7 @@ def take_killed(lake: DropLake, step: str, patch: pytest.MonkeyPatch) -> None:
             raise Killed
 
     with patch.context() as patched:
-        patched.setattr(streaming.processor, "failpoint", kill)
+        patched.setattr("lake.failpoint.kill_at", kill)
         with pytest.raises(Killed):
             lake.take()
 

@@ -96,7 +96,7 @@ class Reader:
 def test_jobs_and_readers_beside_the_stream(
     lake: DropLake, new_lake: Callable[[], DropLake]
 ) -> None:
-    """OPTIMIZE, VACUUM and KPI jobs beside each MERGE: no error, and the tables of a quiet run.
+    """OPTIMIZE, VACUUM and KPI jobs beside each batch: no error, and the tables of a quiet run.
 
     A reader meanwhile sees each batch in a table whole or not at all.
     """

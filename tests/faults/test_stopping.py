@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-import streaming.processor
 from checkpoints.lock import StreamLock
 from lake.errors import LockedError, ServiceError
 from lake.settings import Settings
@@ -92,7 +91,7 @@ def test_asked_to_end_in_trouble_it_ends_without_waiting_for_better_times(
 
     lake.put("first.csv", csv(row("c1")))
     with structlog.testing.capture_logs() as logs:
-        monkeypatch.setattr(streaming.processor, "failpoint", fail)
+        monkeypatch.setattr("lake.failpoint.kill_at", fail)
         with running(lake, retry_seconds=300) as stream:
             wait_for(lambda: sum(e["event"] == "retrying" for e in logs) >= 3, "a long pause", 60)
             asked = time.monotonic()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from delta.exceptions import ConcurrentAppendException
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-import streaming.processor
+import streaming.write
 from lake.conflicts import OvertakenError
-from lake.errors import ConfigError
+from lake.errors import ConfigError, TransientError
 from lake.replacing import OLD, Replacement, Sizes, with_old
+from lake.settings import Settings
 from lake.tables import FEATURES, newest_snapshot, open_table, table_path
 from tests.lakes import DropLake, csv, row
 
@@ -32,7 +34,7 @@ def people(lake: DropLake) -> DropLake:
 
 def known(lake: DropLake) -> DataFrame:
     """The customers, each with its ``old``."""
-    return with_old(lake.table(FEATURES), FEATURES)
+    return with_old(lake.table(FEATURES))
 
 
 def renamed(rows: DataFrame, store: str | Column) -> DataFrame:
@@ -167,7 +169,7 @@ def test_a_batch_that_is_overtaken_looks_again(
 ) -> None:
     """After a compaction between plan and commit, the plan is made anew and nothing is lost."""
     replace(people, "A", "c5")
-    plan = streaming.processor.plan_upsert
+    plan = streaming.write.plan_upsert
     plans = []
 
     def plan_and_compact(*args: object) -> object:
@@ -176,7 +178,7 @@ def test_a_batch_that_is_overtaken_looks_again(
             compact(people)
         return plans[-1]
 
-    monkeypatch.setattr(streaming.processor, "plan_upsert", plan_and_compact)
+    monkeypatch.setattr(streaming.write, "plan_upsert", plan_and_compact)
     people.put("more.csv", csv(row("c0", last="2021-05-05"), row("c9")))
     [account] = people.take()
     assert (account["rows_updated"], account["rows_inserted"]) == (1, 1)
@@ -194,11 +196,90 @@ def test_what_the_table_forbids_is_not_written(people: DropLake) -> None:
     assert stores(people) == dict.fromkeys(PEOPLE)
 
 
+def alter(lake: DropLake, change: str) -> None:
+    """Change the table of the customers, as its owner may."""
+    lake.spark.sql(f"ALTER TABLE delta.`{table_path(lake.settings, FEATURES)}` {change}")
+
+
+@pytest.mark.parametrize("feed", ["true", "false"])
+def test_without_a_change_feed_the_rows_alone_are_written(people: DropLake, feed: str) -> None:
+    """What the feed would show never becomes a row of the table."""
+    alter(people, f"SET TBLPROPERTIES ('delta.enableChangeDataFeed' = '{feed}')")
+    replace(people, "A", "c0", "c1")
+    assert stores(people) == dict.fromkeys(PEOPLE) | {"c0": "A", "c1": "A"}
+
+
+def doubled(rows: DataFrame) -> DataFrame:
+    """Each row twice: two in the place of one."""
+    return rows.unionByName(rows)
+
+
+def cut(rows: DataFrame) -> DataFrame:
+    """Fewer rows than were counted."""
+    return rows.where("master_id = 'c0'")
+
+
+def replaced_before(rows: DataFrame) -> DataFrame:
+    """Places that hold no row any more."""
+    return rows.withColumn(OLD, F.col(OLD).withField("row", F.lit(0).cast("bigint")))
+
+
+@pytest.mark.parametrize("wrong", [doubled, cut, replaced_before])
+def test_rows_that_are_not_as_many_as_planned_are_not_written(
+    people: DropLake, wrong: Callable[[DataFrame], DataFrame]
+) -> None:
+    """Marked and written rows are counted before the commit: none may be lost or doubled."""
+    first = people.table(FEATURES).where("_metadata.row_index = 0").first()
+    assert first is not None
+    replace(people, "A", first["master_id"])
+    begun = Replacement(people.spark, people.settings, FEATURES)
+    others = [*[each for each in PEOPLE if each != first["master_id"]][:2], "c0"]
+    rows = known(people).where(F.col("master_id").isin(others) & F.col("store_type").isNull())
+    found = sizes(rows)
+    before = people.features()
+    with pytest.raises(TransientError, match=r"in the place of \d"):
+        begun.commit(wrong(rows), Sizes(found.inserts, found.updates, found.files))
+    assert people.features() == before
+
+
+def test_a_column_that_somebody_added_keeps_its_values(people: DropLake) -> None:
+    """A row that is replaced keeps what is in it, as with a MERGE; a new row has nothing there."""
+    alter(people, "ADD COLUMNS (remark STRING)")
+    people.spark.sql(
+        f"UPDATE delta.`{table_path(people.settings, FEATURES)}` SET remark = 'good' "
+        "WHERE master_id IN ('c0', 'c1')"
+    )
+    people.put("more.csv", csv(row("c0", last="2021-05-05"), row("c9")))
+    people.take()
+    remarks = people.table(FEATURES).where("remark IS NOT NULL OR master_id = 'c9'")
+    told = remarks.select("master_id", "remark").collect()
+    assert sorted(map(tuple, told)) == [("c0", "good"), ("c1", "good"), ("c9", None)]
+
+
+def test_a_column_of_another_type_is_told_in_a_sentence(people: DropLake) -> None:
+    """Delta's writer casts nothing, so a wrong type would be written as it is."""
+    begun = Replacement(people.spark, people.settings, FEATURES)
+    rows = known(people).withColumn("row_no", F.col("row_no").cast("int"))
+    with pytest.raises(
+        ConfigError, match="The column row_no of the table customer_features is big"
+    ):
+        begun.commit(rows, sizes(rows))
+
+
+def test_a_path_that_has_to_be_encoded_is_no_trouble(spark: SparkSession) -> None:
+    """Spark names files by encoded addresses, Delta by relative ones."""
+    lake = DropLake(spark, Settings(root=f"/tests/müşteri 100%/{uuid4().hex[:8]}"))
+    lake.initialise()
+    lake.put("people.csv", csv(*(row(each) for each in PEOPLE)))
+    lake.take()
+    replace(lake, "A", "c0")
+    replace(lake, "B", "c0", "c1")
+    assert stores(lake) == dict.fromkeys(PEOPLE) | {"c0": "B", "c1": "B"}
+
+
 def test_a_table_set_to_have_no_vectors_is_told_in_a_sentence(people: DropLake) -> None:
     """The remedy is the statement to run; nothing is written."""
-    path = f"delta.`{table_path(people.settings, FEATURES)}`"
-    setting = "('delta.enableDeletionVectors' = 'false')"
-    people.spark.sql(f"ALTER TABLE {path} SET TBLPROPERTIES {setting}")
+    alter(people, "SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'false')")
     before = people.features()
     with pytest.raises(ConfigError) as refused:
         replace(people, "A", "c0")

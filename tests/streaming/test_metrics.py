@@ -16,7 +16,6 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-import streaming.processor
 from flo.logs import configure_logs
 from lake.errors import ServiceError
 from streaming.events import ROWS, STATES
@@ -153,7 +152,7 @@ def test_a_batch_that_is_made_good_counts_once(
             failed.append(name)
             raise ServiceError("HDFS does not answer.")
 
-    monkeypatch.setattr(streaming.processor, "failpoint", fail_once)
+    monkeypatch.setattr("lake.failpoint.kill_at", fail_once)
     lake.put("first.csv", csv(row("c1"), row("c2"), row("c3", value_online="abc")))
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
