@@ -3,9 +3,10 @@
 What it costs and saves, measured on two cores over the sandbox's HDFS:
 
 - Each small file cost a batch 8 ms while it was a MERGE: ten rose from 2.1 s to 4.4 s each while 28
-  files became 217, and took 2.6 s after a compaction. An OPTIMIZE takes 0.9 s and 1.3 ms per small file (2.1 s for
-  1,000). With up to four new files a batch both together are least near 32 small files: an
-  OPTIMIZE in eight batches at the soonest, 0.1 s a batch, and as much for the files that wait.
+  files became 217, and took 2.6 s after a compaction. An OPTIMIZE takes 0.9 s and 1.3 ms per small
+  file (2.1 s for 1,000). With up to four new files a batch both together are least near 32 small
+  files: an OPTIMIZE in eight batches at the soonest, 0.1 s a batch, and as much for the files that
+  wait.
 - Snapshots, quarantine and the ledger are seldom scanned by the stream: 128 small files.
 - Files of 16 MB are left alone, so what is put together again and again stays below that.
 - Where a fifth of all rows is only marked as deleted, the files with such marks are written anew:
