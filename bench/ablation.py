@@ -44,7 +44,7 @@ DEFAULTS = {
 
 CANDIDATES = {
     "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
 }
 """Settings that are not in the file, with the value to try."""

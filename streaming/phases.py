@@ -14,6 +14,7 @@ class Phase(StrEnum):
 
     The first two and the last one are Spark's: which files are new, the plan written down, and the
     note that the batch is done. What comes after ``archive`` is no part of taking drops in.
+    ``snapshots`` and ``quarantine`` go on beside ``plan``, so all add up to more than the batch.
     """
 
     LISTING = "listing"
