@@ -192,27 +192,30 @@ def test_each_question_sees_whole_batches_while_a_stream_writes(
     lake: DropLake, beeline: Beeline
 ) -> None:
     """What is counted over JDBC is at each moment what the ledger's drops up to then add up to."""
-    # Any two sums of these differ, so that a part of a batch would be seen.
-    for number in range(3):
-        rows = [row(f"c{number}-{at}") for at in range(10 * 2**number)]
-        lake.put(f"drop_{number}.csv", csv(*rows))
-    one_by_one = lake.settings.model_copy(update={"max_files_per_batch": 1})
-    supervisor = Supervisor(lake.spark, one_by_one, lake.contract, once=True)
-    stream = Thread(target=supervisor.run)
+    question = "SELECT count(*) FROM customer_features"
+    seen = [beeline.ask_number(question)]
+
+    def stream_until_enough_is_seen() -> None:
+        for number in range(30):
+            if len(set(seen)) > 3:
+                return
+            # More than one row each, so that a part of a batch would be seen.
+            lake.put(f"drop_{number}.csv", csv(*(row(f"c{number}-{at}") for at in range(10))))
+            Supervisor(lake.spark, lake.settings, lake.contract, once=True).run()
+
+    stream = Thread(target=stream_until_enough_is_seen)
     stream.start()
-    seen = []
     while stream.is_alive():
-        seen.append(beeline.ask_number("SELECT count(*) FROM customer_features"))
+        seen.append(beeline.ask_number(question))
     stream.join()
-    seen.append(beeline.ask_number("SELECT count(*) FROM customer_features"))
+    seen.append(beeline.ask_number(question))
 
     whole = list(accumulate(account["rows_inserted"] for account in lake.ledger()))
-    assert len(whole) == 4
+    assert len(set(seen)) > 3, "asked too seldom to tell"
     assert set(seen) <= set(whole)
     assert seen == sorted(seen)
-    assert len(set(seen)) > 2, "asked too seldom to tell"
-    assert seen[-1] == whole[-1] == 71
-    assert beeline.ask_number("SELECT sum(rows_inserted) FROM drops") == 71
+    assert seen[-1] == whole[-1]
+    assert beeline.ask_number("SELECT sum(rows_inserted) FROM drops") == whole[-1]
 
 
 def test_what_would_change_a_table_is_refused_in_a_sentence(
@@ -268,7 +271,8 @@ def test_a_table_that_is_made_later_gets_its_name(lake: DropLake, beeline: Beeli
     """The segments can be asked soon after `flo segments` made them; nothing is started again."""
     compute_segments(lake.spark, lake.settings)
     wait_for(lambda: "customer_segments" in str(beeline.ask("SHOW TABLES")), "the name", 60)
-    assert beeline.ask_number("SELECT count(*) FROM customer_segments") == 71
+    customers = beeline.ask_number("SELECT count(*) FROM customer_features")
+    assert beeline.ask_number("SELECT count(*) FROM customer_segments") == customers > 0
 
 
 def as_user(lake: DropLake, name: str) -> Any:
