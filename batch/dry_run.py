@@ -158,7 +158,9 @@ def _weigh(
     # The stream has written the accepted rows by the time that it looks at the snapshots.
     snapshots = settled.snapshots.unionByName(judged.accepted)
     stored = Stored(settled.features, lambda: snapshots, settled.columns_of)
-    upsert = plan_upsert(spark, contract, judged.accepted, account.started_at, stored)
+    upsert = plan_upsert(
+        spark, contract, judged.accepted, account.started_at, stored, one_drop=True
+    )
     try:
         ingested = with_outcomes(judged_account, upsert.outcomes)
         kpis = compare_kpis(settled.features, apply_rows(settled.features, upsert.rows))

@@ -22,18 +22,29 @@ FIRST_DAY = "1900-01-01"
 _DECIMALS = r"\.([0-9]*[1-9])0*(?:[eE]|$)"
 _EXPONENT = r"[eE](.+)$"
 _FRACTION = "0.001"
+_NUMBER = "decimal(38,18)"
+# Of so short a decimal Java keeps one number, and not an object of many.
+_SHORT = "decimal(18,2)"
 DIRECT_FORMATS = frozenset(("yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"))
 """Date formats, as the decoder names them, that Spark's own cast reads as we do."""
 
 _NEWEST = "last_order_date"
 _DIRECT_DAY = f"^{YMD_PART}$"
 _DIRECT_MOMENT = f"^{YMD_PART}{TIME_PART}$"
-_BRACKETS = r"^[\[{(]|[\]})]$"
-_QUOTES = r"^['\"]|['\"]$"
+# What stands around the items of a list, and between two: brackets, blanks, quotes and commas.
+# Blanks are tried from the first on, or a cell of many would take the square of their time.
+_END = r"(?:['\"]|(?<! )|\G) *"
+_AROUND = r"^(?:[\[{(] *['\"]?|['\"])|(?:" + _END + r"[\]})]|['\"])$"
+_BETWEEN = _END + r", *['\"]?"
+# In microseconds.
+_DAY = 86_400_000_000
 
 
 def type_columns(
-    staged: DataFrame, contract: Contract, direct: frozenset[str] = frozenset()
+    staged: DataFrame,
+    contract: Contract,
+    direct: frozenset[str] = frozenset(),
+    plain: frozenset[str] = frozenset(),
 ) -> DataFrame:
     """Add the typed columns beside their text.
 
@@ -43,6 +54,8 @@ def type_columns(
         contract: columns, their types and the business time zone.
         direct: date columns whose dates are all written in `DIRECT_FORMATS`. The result is the
             same without; the plan is much smaller with.
+        plain: columns whose cells are all plain, as the decoder tells; dates among them are
+            ``direct``, too. The same again: less to do for each cell.
 
     Returns:
         The input with each contract column typed and its text kept as ``text_<name>``; for
@@ -50,40 +63,44 @@ def type_columns(
         and scale are looked at); ``last_order_at``, and ``drop_day``, the business day on which
         the drop was made.
     """
-    steps, helpers = _steps(contract, direct)
+    steps, helpers = _steps(contract, direct, plain)
     return reduce(DataFrame.withColumns, steps, staged).drop(*helpers)
 
 
 # To build the expressions costs more than to type a small drop, so they are kept.
 @lru_cache(maxsize=16)
 def _steps(
-    contract: Contract, direct: frozenset[str]
+    contract: Contract, direct: frozenset[str], plain: frozenset[str]
 ) -> tuple[list[dict[str, Column]], tuple[str, ...]]:
     """The columns to add one after the other, and those that are not needed in the end."""
-    numbers = contract.of_type("count", "money")
-    dates = contract.of_type("date", "check")
+    numbers, dates = contract.of_type("count", "money"), contract.of_type("date", "check")
     split = [name for name in dates if name not in direct]
+    rewritten = [name for name in numbers if name not in plain]
+    short = [name for name in numbers if name in plain]
     steps = [
         {f"text_{name}": F.col(name) for name in contract.columns},
-        {f"_plain_{name}": _plain_number(name) for name in numbers}
+        {f"_plain_{name}": _plain_number(name) for name in rewritten}
+        | {f"_short_{name}": F.col(name).try_cast(_SHORT) for name in short}
         | {f"_moment_{name}": _split_moment(name) for name in split},
-        {f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in numbers}
-        | {f"number_{name}": _number(f"_plain_{name}") for name in numbers}
+        {f"is_number_{name}": F.col(f"_plain_{name}").isNotNull() for name in rewritten}
+        | {f"is_number_{name}": F.col(name).isNotNull() for name in short}
+        | {f"number_{name}": _number(f"_plain_{name}") for name in rewritten}
+        | {f"number_{name}": F.col(f"_short_{name}").cast(_NUMBER) for name in short}
         | {f"_day_{name}": _day(f"_moment_{name}") for name in split},
         {f"_at_{name}": _instant(name, contract) for name in split},
         {
-            **{name: _count(name) for name in contract.of_type("count")},
-            **{name: _money(name) for name in contract.of_type("money")},
+            **{name: _count(name, plain) for name in contract.of_type("count")},
+            **{name: _money(name, plain) for name in contract.of_type("money")},
             **{name: _business_day(F.col(f"_at_{name}"), contract) for name in split},
-            **{name: _direct_day(name, contract) for name in dates if name in direct},
+            **{name: _direct_day(name, contract, plain) for name in dates if name in direct},
             **{name: _list(name) for name in contract.of_type("list")},
-            "last_order_at": _direct_instant(_NEWEST, contract)
+            "last_order_at": _direct_instant(_NEWEST, contract, plain)
             if _NEWEST in direct
             else F.col(f"_at_{_NEWEST}"),
             "drop_day": _business_day(F.col("drop_time"), contract),
         },
     ]
-    helpers = [f"_plain_{name}" for name in numbers]
+    helpers = [f"_plain_{name}" for name in rewritten] + [f"_short_{name}" for name in short]
     helpers += [f"_{kind}_{name}" for name in split for kind in ("moment", "day", "at")]
     return [step for step in steps if step], tuple(helpers)
 
@@ -109,17 +126,22 @@ def _number(plain: str) -> Column:
     is_cut = (decimals > MAX_DECIMALS) & text.rlike("^[^eE]*[1-9]")
     # The patterns cost, and hardly any cell needs them.
     is_odd = (F.length(text) > MAX_DECIMALS) | F.contains(F.lower(text), F.lit("e"))
-    number = text.try_cast("decimal(38,18)")
-    return F.when(is_odd & is_cut, F.lit(_FRACTION).cast("decimal(38,18)")).otherwise(number)
+    number = text.try_cast(_NUMBER)
+    return F.when(is_odd & is_cut, F.lit(_FRACTION).cast(_NUMBER)).otherwise(number)
 
 
-def _count(name: str) -> Column:
+def _count(name: str, plain: frozenset[str]) -> Column:
+    if name in plain:
+        number = F.col(f"_short_{name}")
+        return F.when(number == F.floor(number), number.try_cast("bigint"))
     number = F.col(f"number_{name}")
     fits = (number == F.floor(number)) & (F.abs(number) <= MAX_COUNT)
     return F.when(fits, number.try_cast("bigint"))
 
 
-def _money(name: str) -> Column:
+def _money(name: str, plain: frozenset[str]) -> Column:
+    if name in plain:
+        return F.col(f"_short_{name}")
     number = F.col(f"number_{name}")
     fits = (number == F.round(number, 2)) & (F.abs(number) <= MAX_MONEY)
     return F.when(fits, number.try_cast("decimal(18,2)"))
@@ -165,26 +187,31 @@ def _day(moment: str) -> Column:
     return F.when(day >= F.lit(FIRST_DAY).cast("date"), day)
 
 
-def _direct_instant(name: str, contract: Contract) -> Column:
+def _direct_instant(name: str, contract: Contract, plain: frozenset[str]) -> Column:
     """The same as `_instant` for dates that Spark reads as they are."""
     midnight = F.lit(f" 00:00:00 {contract.business_timezone}")
     start = F.concat(F.col(name), midnight).try_cast("timestamp")
-    return _by_form(name, start, _direct_moment(name))
+    return _by_form(name, start, _direct_moment(name, plain), plain)
 
 
-def _direct_day(name: str, contract: Contract) -> Column:
+def _direct_day(name: str, contract: Contract, plain: frozenset[str]) -> Column:
     """The same as the `_business_day` of an `_instant`: a date alone needs no instant for that."""
-    day = F.col(name).try_cast("date")
-    return _by_form(name, day, _business_day(_direct_moment(name), contract))
+    of_moment = _business_day(_direct_moment(name, plain), contract)
+    return _by_form(name, F.col(name).try_cast("date"), of_moment, plain)
 
 
-def _direct_moment(name: str) -> Column:
-    # Spark knows neither a decimal comma nor a blank before the offset.
-    return F.translate(F.col(name), ", ", ".").try_cast("timestamp")
-
-
-def _by_form(name: str, of_day: Column, of_moment: Column) -> Column:
+def _direct_moment(name: str, plain: frozenset[str]) -> Column:
     text = F.col(name)
+    if name not in plain:  # Spark knows neither a decimal comma nor a blank before the offset.
+        text = F.translate(text, ", ", ".")
+    return text.try_cast("timestamp")
+
+
+def _by_form(name: str, of_day: Column, of_moment: Column, plain: frozenset[str]) -> Column:
+    text = F.col(name)
+    if name in plain:
+        found = F.when(F.length(text) == len(FIRST_DAY), of_day).otherwise(of_moment)
+        return F.when(text >= FIRST_DAY, found)
     found = F.when(text.rlike(_DIRECT_DAY), of_day).when(text.rlike(_DIRECT_MOMENT), of_moment)
     return F.when(text.try_cast("date") >= F.lit(FIRST_DAY).cast("date"), found)
 
@@ -204,16 +231,13 @@ def _instant(name: str, contract: Contract) -> Column:
 
 def _business_day(instant: Column, contract: Contract) -> Column:
     """The day of an instant in the business zone, whatever the session's zone is."""
-    epoch = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
-    utc = F.timestamp_add("MICROSECOND", F.unix_micros(instant), epoch)
-    local = F.convert_timezone(F.lit("UTC"), F.lit(contract.business_timezone), utc)
-    return local.cast("date")
+    local = F.unix_micros(F.from_utc_timestamp(instant, contract.business_timezone))
+    start = local - F.pmod(local, F.lit(_DAY))
+    return F.date_from_unix_date(F.call_function("div", start, F.lit(_DAY)).cast("int"))
 
 
 def _list(name: str) -> Column:
     """Read ``[A, B]``, ``A,B`` or ``['A', 'B']``; ``[]`` is an empty list, no text is NULL."""
-    inner = F.regexp_replace(F.trim(F.col(name)), _BRACKETS, "")
-    items = F.transform(
-        F.split(inner, ","), lambda item: F.regexp_replace(F.trim(item), _QUOTES, "")
-    )
-    return F.filter(items, lambda item: item != "")
+    # Two patterns for all items: Spark compiles no code for a function of each item.
+    items = F.split(F.regexp_replace(F.trim(F.col(name)), _AROUND, ""), _BETWEEN)
+    return F.array_remove(items, "")

@@ -35,3 +35,14 @@ DATE_YMD = f"^{YMD_PART}(?:{TIME_PART})?$"
 
 DATE_DMY = f"^{DMY_PART}(?:{TIME_PART})?$"
 """Year last; groups 1 and 2: day and month in the file's order; 3: year; 4 to 8: time."""
+
+PLAIN_NUMBER = r"^[0-9]{1,12}(?:\.[0-9]{1,2})?$"
+"""A number that has a decimal point or reads alike in both notations: ``12``, ``12.5``. None of
+these is negative, too large, or of more than two decimals."""
+
+PLAIN_DATE = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6}(?:Z|[+-][0-9]{2}:[0-9]{2}))?$"
+)
+"""A date, or an instant, as ISO 8601 writes it in full: ``2021-05-30``,
+``2021-05-30T10:00:00.000Z``. Not each of these is a day of the calendar."""

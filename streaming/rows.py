@@ -57,25 +57,34 @@ def judge(
 
     Args:
         spark: the session of the batch.
-        staged: the decoder's rows of all these drops.
+        staged: the decoder's rows of all these drops; read once more where a drop is refused, when
+            ``quarantined`` is.
         drops: each drop with what its decoder found.
         contract: the rules, and the share of bad rows above which a drop is refused.
     """
     facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
     typed = type_columns(
-        staged.join(F.broadcast(facts), "drop_id"), contract, _direct(drops, contract)
+        staged.join(F.broadcast(facts), "drop_id"),
+        contract,
+        _direct(drops, contract),
+        frozenset.intersection(*(found.plain for _, found in drops)),
     )
     rows = apply_rules(typed, contract)
+    # An accepted row is kept by its columns; its text would be most of what is kept.
+    rows = rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
     rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
     verdicts = _verdicts(rows, contract)
     refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
     rows_judged = rows.withColumn("reasons", _with_refusal(refused))
     is_bad = F.size("reasons") > 0
+    bad = rows_judged.where(is_bad).withColumn("quarantined_at", F.current_timestamp())
+    if refused:
+        text = staged.where(F.col("drop_id").isin(refused)).select("drop_id", "row_no", "raw")
+        bad = bad.withColumnRenamed("raw", "kept").join(text, ["drop_id", "row_no"], "left")
+        bad = bad.withColumn("raw", F.coalesce("kept", "raw"))
     return Judgement(
         accepted=rows_judged.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
-        quarantined=rows_judged.where(is_bad)
-        .withColumn("quarantined_at", F.current_timestamp())
-        .select(*TABLES[QUARANTINE].column_names),
+        quarantined=bad.select(*TABLES[QUARANTINE].column_names),
         verdicts=verdicts,
         release=lambda: (rows.unpersist(), None)[1],
     )
@@ -136,7 +145,7 @@ def _fill(predicate: str, column: str | None, contract: Contract) -> str:
 
 
 def _names_of(contract: Contract, rules: Sequence[Rule]) -> Column:
-    """An array of the names of those of these rules that are true for the row."""
+    """An array of the names of those of these rules that are true for the row, each once."""
     met = [
         F.when(F.expr(predicate), F.lit(name))
         for rule in rules
@@ -144,7 +153,8 @@ def _names_of(contract: Contract, rules: Sequence[Rule]) -> Column:
     ]
     if not met:
         return F.array().cast("array<string>")
-    return F.filter(F.array(*met), lambda name: name.isNotNull())
+    # A filter would say the same, but Spark compiles no code for it, nor for what is in it.
+    return F.array_except(F.array(*met), F.array(F.lit(None).cast("string")))
 
 
 def _verdicts(rows: DataFrame, contract: Contract) -> dict[str, Verdict]:

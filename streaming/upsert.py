@@ -16,7 +16,8 @@ from lake.contract import Contract
 from lake.replacing import OLD, Replacement, Sizes, with_old
 from lake.settings import Settings
 from lake.tables import FEATURES, SNAPSHOTS, table_path
-from streaming.features import as_snapshots, complete, pick_candidates, step
+from streaming.features import complete
+from streaming.steps import as_snapshots, pick_candidates, step, step_once
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
 
@@ -68,7 +69,13 @@ class Upsert:
 
 
 def plan_upsert(
-    spark: SparkSession, contract: Contract, accepted: DataFrame, now: datetime, stored: Stored
+    spark: SparkSession,
+    contract: Contract,
+    accepted: DataFrame,
+    now: datetime,
+    stored: Stored,
+    *,
+    one_drop: bool = False,
 ) -> Upsert:
     """Work out what the accepted rows change, and how each of them counts.
 
@@ -78,13 +85,15 @@ def plan_upsert(
         accepted: this batch's rows of ``customer_snapshots``, already written there.
         now: ``updated_at`` of the rows whose values change.
         stored: what to compare with.
+        one_drop: all rows are of the same drop; the result is the same without.
     """
     # By customer from here on, so that nothing has to be moved again for the windows to come.
     candidates = pick_candidates(accepted.repartition("master_id"), contract)
     features = with_old(stored.features)
     concerned = features.join(accepted.select("master_id"), "master_id", "left_semi")
     known = as_snapshots(concerned.repartition("master_id"))
-    steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
+    advance = step_once if one_drop else step
+    steps = advance(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
     counts = _count(steps)
     lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
     if lacking:

@@ -52,11 +52,13 @@ class TableWriter:
         # The plan for the features does not depend on the appends; only their commit has to wait.
         appended = self._beside.submit(copy_context().run, self._append, spark, judged, rows)
         try:
-            if not any(row.rows_accepted for row in rows):
+            accepting = sum(bool(row.rows_accepted) for row in rows)
+            if not accepting:
                 return appended.result()
             # Where another commit on the features comes first (a compaction), all is found anew.
             accounts = retry_conflicts(
-                lambda: self._upsert(spark, judged.accepted, appended), FEATURES
+                lambda: self._upsert(spark, judged.accepted, appended, one_drop=accepting == 1),
+                FEATURES,
             )
         finally:
             wait([appended])
@@ -85,12 +87,19 @@ class TableWriter:
         ]
 
     def _upsert(
-        self, spark: SparkSession, accepted: DataFrame, appended: Future[list[LedgerRow]]
+        self,
+        spark: SparkSession,
+        accepted: DataFrame,
+        appended: Future[list[LedgerRow]],
+        *,
+        one_drop: bool,
     ) -> list[LedgerRow]:
         features = Replacement(spark, self._settings, FEATURES)
         with phase(Phase.PLAN):
             stored = Stored.newest(spark, self._settings, self._ledger.columns_of)
-            upsert = plan_upsert(spark, self._contract, accepted, datetime.now(UTC), stored)
+            upsert = plan_upsert(
+                spark, self._contract, accepted, datetime.now(UTC), stored, one_drop=one_drop
+            )
         try:
             counted = [with_outcomes(row, upsert.outcomes) for row in appended.result()]
             with phase(Phase.MERGE):

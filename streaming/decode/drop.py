@@ -36,6 +36,8 @@ class DecodedDrop:
         date_formats: the formats of each date column that has dates, such as ``yyyy-MM-dd``; all
             cells of it that are dates at all are in one of them.
         decimal_marks: for each count and money column of the contract, ``.`` or ``,``.
+        plain: columns of the contract whose cells are all plain, where they are numbers or dates:
+            :data:`~streaming.notation.PLAIN_NUMBER`, :data:`~streaming.notation.PLAIN_DATE`.
         date_format: the date formats, for the ledger.
         decimal_mark: the decimal marks, for the ledger.
         notes: what is worth telling once; never a cell's value.
@@ -49,6 +51,7 @@ class DecodedDrop:
     date_order: str
     date_formats: dict[str, str]
     decimal_marks: dict[str, str]
+    plain: frozenset[str]
     date_format: str
     decimal_mark: str
     notes: tuple[str, ...]
@@ -161,6 +164,7 @@ def _describe(
         date_order=notation.date_order,
         date_formats=notation.date_formats,
         decimal_marks=notation.decimal_marks,
+        plain=notation.plain,
         date_format=notation.date_format,
         decimal_mark=notation.decimal_mark,
         notes=notes + layout.notes + tuple(lines) + notation.notes,

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.contract import Contract
-from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT
+from streaming.notation import (
+    DATE_DMY,
+    DATE_YMD,
+    NUMBER_COMMA,
+    NUMBER_POINT,
+    PLAIN_DATE,
+    PLAIN_NUMBER,
+)
 
 _DAY = r"(?:1[3-9]|2[0-9]|3[01])"
 _EITHER = r"(?:0?[1-9]|1[0-2])"
@@ -31,6 +38,7 @@ class Notation:
     date_order: str
     date_formats: dict[str, str]
     decimal_marks: dict[str, str]
+    plain: frozenset[str]
     date_format: str
     decimal_mark: str
     notes: tuple[str, ...]
@@ -152,6 +160,7 @@ class FormatEvidence:
         self._numbers = {n: _Numbers() for n in contract.of_type("count", "money") if n in present}
         self._dates = {n: _Dates() for n in contract.of_type("date", "check") if n in present}
         self._orders = _Orders()
+        self._plain = set(contract.columns)
 
     def add(self, name: str, column: pa.Array) -> None:
         """Take the cells of one column of one batch into account."""
@@ -159,10 +168,14 @@ class FormatEvidence:
             return
         distinct = pc.value_counts(column.drop_null())
         cells, counts = distinct.field("values"), distinct.field("counts")
+        plain = _all_match(cells, PLAIN_NUMBER if name in self._numbers else PLAIN_DATE)
+        if not plain:
+            self._plain.discard(name)
         if name in self._numbers:
             self._numbers[name].add(cells, counts)
-        else:
-            self._dates[name].add(cells, counts)
+            return
+        self._dates[name].add(cells, counts)
+        if not plain:
             self._orders.add(cells, counts)
 
     def decide(self) -> Notation:
@@ -174,7 +187,7 @@ class FormatEvidence:
         formats = {n: each.describe(order) for n, each in self._dates.items() if each.formats}
         marks = dict.fromkeys(self._contract.of_type("count", "money"), preferred) | present
         told = _merge(formats, "; "), _merge(present, ","), tuple(notes)
-        return Notation(order, formats, marks, *told)
+        return Notation(order, formats, marks, frozenset(self._plain), *told)
 
 
 def _merge(values: dict[str, str], kind: str) -> str:
@@ -186,6 +199,10 @@ def _merge(values: dict[str, str], kind: str) -> str:
     if kind == ",":
         return "; ".join([*others, f"rest={common}"]) if others else common
     return "; ".join([common, *others])
+
+
+def _all_match(cells: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(cells, pattern), min_count=0).as_py())
 
 
 def _total(counts: pa.Array, mask: pa.Array) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -172,8 +173,8 @@ def test_a_batch_that_is_overtaken_looks_again(
     plan = streaming.write.plan_upsert
     plans = []
 
-    def plan_and_compact(*args: object) -> object:
-        plans.append(plan(*args))  # type: ignore[arg-type]
+    def plan_and_compact(*args: Any, **options: Any) -> object:
+        plans.append(plan(*args, **options))
         if len(plans) == 1:
             compact(people)
         return plans[-1]

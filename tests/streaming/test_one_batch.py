@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from pyspark.sql import functions as F
 
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
+from lake.tables import QUARANTINE, SNAPSHOTS
 from tests.lakes import DropLake, csv, row
 
 pytestmark = pytest.mark.spark
@@ -51,13 +52,18 @@ def test_a_bad_row_is_in_quarantine_with_its_text_and_its_reasons(lake: DropLake
 
 def test_a_drop_with_too_many_bad_rows_reaches_nothing(lake: DropLake) -> None:
     """Above the contract's share of bad rows all rows are in quarantine, none in the features."""
-    lake.put("a.csv", csv(row("c1"), row(""), row(" ")))
-    [account] = lake.take()
+    refused = [row("c1"), row(""), row(" ")]
+    lake.put("a.csv", csv(*refused))
+    lake.put("b.csv", csv(row("c2"), row(""), row("c3")))
+    accounts = {account["path"][-5:]: account for account in lake.take()}
+    account = accounts["a.csv"]
     assert (account["state"], account["rows_quarantined"]) == ("rejected", 3)
     assert "too_many_bad_rows" in account["reason"]
-    assert lake.table(QUARANTINE).count() == 3
-    assert lake.table(FEATURES).count() == 0
-    assert lake.table(SNAPSHOTS).count() == 0
+    in_quarantine = lake.table(QUARANTINE).where(F.col("drop_id") == account["drop_id"])
+    assert [raw for (raw,) in in_quarantine.orderBy("row_no").select("raw").collect()] == refused
+    assert lake.table(QUARANTINE).count() == 4
+    assert [each for (each,) in lake.features("master_id")] == ["c2", "c3"]
+    assert lake.table(SNAPSHOTS).count() == 2
 
 
 def test_the_newest_row_wins_whatever_comes_first(lake: DropLake) -> None:

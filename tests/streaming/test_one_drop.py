@@ -1,0 +1,77 @@
+"""A batch of one drop is planned with a join, one of several drops with an order: both alike."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract import load_contract
+from lake.replacing import OLD
+from lake.settings import Settings
+from lake.tables import SNAPSHOTS, TABLES
+from streaming.features import complete, fold_snapshots
+from streaming.steps import as_snapshots, pick_candidates, step, step_once
+
+CONTRACT = load_contract(Settings().contract)
+COLUMNS = TABLES[SNAPSHOTS].columns
+# Few values, so that rows without a change and rows of the same moment are frequent.
+CELLS: dict[str, list[Any]] = {
+    "platform_type": ["Online", None],
+    "store_type": ["A", None],
+    "last_order_date": [date(2021, 5, 5)],
+    "last_order_at": [datetime(2021, 5, 5, hour, tzinfo=UTC) for hour in (1, 2)],
+    "order_num_total_ever_online": [1, 0, None],
+    "customer_value_total_ever_offline": [Decimal("0.00"), None],
+    "interested_in_categories_12": [["KADIN"], []],
+    "drop_time": [datetime(2021, 12, 20, hour, tzinfo=UTC) for hour in (1, 2)],
+}
+
+
+def draw(chance: random.Random, drop_id: str, customers: int) -> list[dict[str, Any]]:
+    """Make a drop's rows: some customers twice, some not at all."""
+    lacking = chance.sample(CONTRACT.optional, chance.randint(0, 3))
+    rows = []
+    for row_no in range(customers):
+        row = {name: chance.choice(values) for name, values in CELLS.items()}
+        row |= dict.fromkeys(lacking) | {"absent": lacking, "warnings": []}
+        row |= {
+            "master_id": f"c{chance.randrange(customers)}",
+            "drop_id": drop_id,
+            "row_no": row_no,
+        }
+        rows.append(row)
+    return rows
+
+
+def snapshots(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
+    """Make a frame of them."""
+    return spark.createDataFrame(rows, COLUMNS).coalesce(1)
+
+
+def test_one_drop_is_planned_alike_by_join_and_by_order(spark: SparkSession) -> None:
+    """Every column of every step is the same, for new, older, newer, equal and lacking rows."""
+    chance = random.Random(20211220)
+    outcomes = set()
+    for _ in range(3):
+        earlier = [*draw(chance, "b" * 64, 60), *draw(chance, "d" * 64, 60)]
+        now = F.lit(datetime(2021, 12, 21, tzinfo=UTC)).alias("updated_at")
+        features = complete(fold_snapshots(snapshots(spark, earlier), CONTRACT).select("*", now))
+        place = (F.lit("file").alias("file"), F.lit(1).cast("bigint").alias("row"))
+        old = F.struct(*place, F.struct(*features.columns).alias("values"))
+        stored = as_snapshots(features.withColumn(OLD, old)).localCheckpoint()
+        fresh = snapshots(spark, draw(chance, chance.choice(["a", "c", "e"]) * 64, 80))
+        candidates = pick_candidates(fresh, CONTRACT).localCheckpoint()
+
+        by_order, by_join = (
+            each(candidates, stored, CONTRACT).orderBy("master_id") for each in (step, step_once)
+        )
+
+        assert by_join.dtypes == by_order.dtypes
+        assert by_join.collect() == by_order.collect()
+        outcomes.update(row["outcome"] for row in by_join.select("outcome").collect())
+    assert outcomes == {"inserted", "updated", "unchanged", "stale"}
