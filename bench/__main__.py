@@ -22,7 +22,7 @@ from bench.places import REPORT, RESULTS
 from bench.results import Result, merge, number, save
 from bench.results import load as load_results
 from bench.say import say
-from bench.table import write_report
+from bench.table import MARKS, write_report
 
 Groups = tuple[tuple[set[str], Callable[[set[str]], list[Result]]], ...]
 IDS = tuple(f"P{place}" for place in range(1, 14))
@@ -82,8 +82,8 @@ def _run(plan: Plan, wanted: set[str]) -> list[Result]:
                 say(f"bench: {error}")
             kept = merge(kept, found)
             save(RESULTS, kept)
-            if plan.size == FULL:
-                write_report(REPORT, kept)
+            if plan.size in MARKS:
+                write_report(REPORT, kept, plan.size)
     say(f"{RESULTS} is written after {(time.monotonic() - began) / 60:.1f} minutes.")
     return found
 

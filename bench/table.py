@@ -11,16 +11,25 @@ from pathlib import Path
 
 import psutil
 
+from bench.measures.settings import FULL, MILLION
 from bench.results import Result, number
 from sandbox.java import find_java, version_of
 
-BEGIN = "<!-- bench: begin (written by `make bench`) -->"
-END = "<!-- bench: end -->"
+MARKS = {
+    FULL: ("<!-- bench: begin (written by `make bench`) -->", "<!-- bench: end -->"),
+    MILLION: (
+        "<!-- bench of a million: begin (written by `make bench SIZE=1000000`) -->",
+        "<!-- bench of a million: end -->",
+    ),
+}
+"""Where a page has the table of a run, by the run's size; other sizes have none."""
 
 
-def write_report(path: Path, results: Sequence[Result]) -> None:
-    """Put the table of the measures into a page; see `put_between`."""
-    put_between(path, BEGIN, END, f"{machine(results)}\n\n{table(results)}")
+def write_report(path: Path, results: Sequence[Result], size: int) -> None:
+    """Put the table of a run's measures into a page; see `put_between`."""
+    # A run of single measures may have found those of a larger one.
+    of_size = [each for each in results if each.size <= size]
+    put_between(path, *MARKS[size], f"{machine(of_size)}\n\n{table(of_size)}")
 
 
 def put_between(path: Path, begin: str, end: str, body: str) -> None:

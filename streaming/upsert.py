@@ -127,7 +127,7 @@ def write_upsert(spark: SparkSession, features: Replacement, upsert: Upsert, met
         OvertakenError: the customers are others by now than the plan has seen, or lie elsewhere
             (a compaction); a new plan is needed.
     """
-    if upsert.sizes.inserts + upsert.sizes.updates == 0:
+    if upsert.sizes.rows == 0:
         return features.version
     with carrying(spark, metadata):
         return features.commit(upsert.rows, upsert.sizes)

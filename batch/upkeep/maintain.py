@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from lake.conflicts import retry_conflicts
 from lake.errors import TransientError, no_tables
 from lake.fs import FileSystem
+from lake.java import scala_object
 from lake.settings import Settings
 from lake.tables import (
     INTERNAL,
@@ -203,7 +204,7 @@ def vacuum(spark: SparkSession, settings: Settings, name: str) -> int:
 def _standard_error(spark: SparkSession) -> Iterator[None]:
     """Send what Delta prints about a VACUUM to standard error: the output is for results."""
     jvm: Any = spark._jvm
-    console = getattr(getattr(jvm.scala, "Console$"), "MODULE$")
+    console = scala_object(jvm, "scala.Console")
     console.setOutDirect(jvm.java.lang.System.err)
     try:
         yield

@@ -12,8 +12,9 @@ from bench.__main__ import main
 from bench.digest import Digest
 from bench.errors import WrongResultError
 from bench.measures.rounds import require
+from bench.measures.settings import FULL, MILLION
 from bench.results import Result, compare, load, merge, save
-from bench.table import BEGIN, END, table, write_report
+from bench.table import MARKS, table, write_report
 
 ONE = Result("P1", "a ÷ b", 8_000_000, 2.0, 8.0, 0.25, 0.25, 5)
 
@@ -51,13 +52,24 @@ def test_the_table_says_what_is_missed_and_leaves_the_page_alone(tmp_path: Path)
     lines = table([free, missed, ONE]).splitlines()[2:]
     assert [("missed" in line) for line in lines] == [False, True, False]
     page = tmp_path / "performance.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_report(page, [ONE])
+    (begin, end), (other_begin, other_end) = MARKS[FULL], MARKS[MILLION]
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n{other_begin}\nkept\n{other_end}\n")
+    write_report(page, [ONE], FULL)
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n")
-    assert text.endswith(f"{END}\nafter\n")
+    assert text.startswith(f"before\n{begin}\n")
+    assert text.endswith(f"{end}\nafter\n{other_begin}\nkept\n{other_end}\n")
     assert "old" not in text
     assert lines[0] in text
+
+
+def test_a_smaller_run_tells_nothing_of_a_larger_one(tmp_path: Path) -> None:
+    """Results that a full run has left are not in the table of a run at a million."""
+    begin, end = MARKS[MILLION]
+    page = tmp_path / "performance.md"
+    page.write_text(f"{begin}\n{end}\n")
+    write_report(page, [ONE, replace(ONE, id="P4", size=MILLION)], MILLION)
+    assert "| P4 |" in page.read_text()
+    assert "| P1 |" not in page.read_text()
 
 
 def test_a_wrong_table_stops_the_benchmark() -> None:
