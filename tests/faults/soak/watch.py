@@ -11,8 +11,8 @@ import psutil
 
 from tests.faults.soak.webhdfs import WebHdfs
 
-# "garbage-first heap total 1K, used 1K" or, by generation, "tenured generation total 1K, used 1K".
-_USED = re.compile(r"(?:heap|generation)\s+total \d+K, used (\d+)K")
+# Of the heap, or of each generation; of parts of one, and of what is beside it, no "total" is told.
+_USED = re.compile(r"total [0-9]+K, used ([0-9]+)K")
 
 
 @dataclass
