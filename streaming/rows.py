@@ -67,7 +67,7 @@ def judge(
         staged.join(F.broadcast(facts), "drop_id"),
         contract,
         _direct(drops, contract),
-        frozenset.intersection(*(found.plain for _, found in drops)),
+        _plain(drops, contract),
     )
     rows = apply_rules(typed, contract)
     # An accepted row is kept by its columns; its text would be most of what is kept.
@@ -194,6 +194,16 @@ def _direct(drops: Sequence[tuple[Drop, DecodedDrop]], contract: Contract) -> fr
         for name in contract.of_type("date", "check")
         if {formats[name] for formats in found if name in formats} <= DIRECT_FORMATS
     )
+
+
+def _plain(drops: Sequence[tuple[Drop, DecodedDrop]], contract: Contract) -> frozenset[str]:
+    """Name the dates and numbers if all of them are plain in all of these drops.
+
+    All or none: each other choice of columns would be a plan of its own, which Spark compiles and
+    keeps, and bad drops would bring ever new ones.
+    """
+    columns = frozenset(contract.of_type("count", "money", "date", "check"))
+    return columns if all(columns <= found.plain for _, found in drops) else frozenset()
 
 
 def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:
