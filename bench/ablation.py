@@ -39,13 +39,13 @@ DEFAULTS = {
     "spark.sql.files.maxPartitionBytes": "128m",
     "spark.sql.codegen.cache.maxEntries": "100",
     "spark.sql.inMemoryColumnarStorage.compressed": "true",
-    "spark.driver.defaultJavaOptions": "",
     "spark.sql.streaming.minBatchesToRetain": "100",
 }
 """Settings of the file, with the value that they would have without it."""
 
 CANDIDATES = {
     "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
 }

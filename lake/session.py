@@ -19,7 +19,7 @@ from lake.fs import FileSystem
 from lake.interrupts import hush_on_interrupt
 from lake.settings import CONF, Settings, is_secret
 
-QUICK_START = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m"
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m"
 """Java options for a process that asks little and ends.
 
 The room for compiled code is 48 MB with the first option alone. Spark fills it within some twenty
