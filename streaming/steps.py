@@ -54,17 +54,16 @@ def step_once(candidates: DataFrame, stored: DataFrame, contract: Contract) -> D
     That is so for the rows of one drop and of ``customer_features``. To compare two rows a join is
     enough; of more, each customer's must be put in order.
     """
-    columns = _once_columns(contract)
-    placed = _step_columns(contract).placed
-    new = candidates.withColumns(placed).select(*columns.new)
-    before = stored.withColumns(placed).select(*columns.before)
+    columns, ordered = _once_columns(contract), _step_columns(contract)
+    new = candidates.withColumns(ordered.placed).select(*columns.new)
+    before = stored.withColumns(ordered.placed).select(*columns.before)
     # Both lie by customer already; to broadcast whole rows would be one job more.
     rows = new.join(before.hint("merge"), "master_id", "left")
     rows = rows.withColumns(columns.winning).withColumn("state", columns.state)
     return (
         rows.withColumn("touched", columns.touched)
         .withColumn("outcome", columns.outcome)
-        .select(*_result())
+        .select(*ordered.result)
     )
 
 
