@@ -24,6 +24,7 @@ from streaming.archive import plain_path
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judge
+from streaming.sizing import sized_for
 from streaming.upsert import Stored, plan_upsert
 
 
@@ -102,11 +103,12 @@ def dry_run(
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
-        judged = judge(spark, rows, [(drop, found)], contract)
-        try:
-            return _weigh(spark, contract, account, judged, settled)
-        finally:
-            judged.release()
+        with sized_for(found.rows, spark):
+            judged = judge(spark, rows, [(drop, found)], contract)
+            try:
+                return _weigh(spark, contract, account, judged, settled)
+            finally:
+                judged.release()
 
 
 def apply_rows(features: DataFrame, rows: DataFrame) -> DataFrame:
@@ -159,7 +161,13 @@ def _weigh(
     snapshots = settled.snapshots.unionByName(judged.accepted)
     stored = Stored(settled.features, lambda: snapshots, settled.columns_of)
     upsert = plan_upsert(
-        spark, contract, judged.accepted, account.started_at, stored, one_drop=True
+        spark,
+        contract,
+        judged.accepted,
+        account.started_at,
+        stored,
+        one_drop=True,
+        kept=judged.kept,
     )
     try:
         ingested = with_outcomes(judged_account, upsert.outcomes)

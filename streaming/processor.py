@@ -27,12 +27,12 @@ from streaming.accounts import (
     with_verdict,
 )
 from streaming.archive import archive_path, move_to_archive
-from streaming.compiling import compiling_for
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
 from streaming.phases import Phase, phase
 from streaming.rows import judge
+from streaming.sizing import sized_for
 from streaming.write import TableWriter
 
 log = structlog.get_logger()
@@ -211,7 +211,7 @@ class Processor:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
-        with compiling_for(sum(found.rows for _, found in drops), spark):
+        with sized_for(sum(found.rows for _, found in drops), spark):
             with phase(Phase.JUDGE):
                 judged = judge(spark, staged, drops, self.contract)
             try:

@@ -16,6 +16,7 @@ from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop
+from streaming.sizing import kept_as
 
 _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
 _DROPS = """
@@ -39,11 +40,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A batch's rows, judged: ``accepted`` and ``quarantined`` are disjoint and add up to all."""
+    """A batch's rows, judged.
+
+    Attributes:
+        accepted: rows of ``customer_snapshots``.
+        quarantined: rows of ``quarantine``; the two are disjoint and add up to all.
+        verdicts: by ``drop_id``.
+        kept: where the rows are, until ``release``, and where more of this batch should be.
+    """
 
     accepted: DataFrame
     quarantined: DataFrame
     verdicts: Mapping[str, Verdict]
+    kept: StorageLevel
     release: Callable[[], None]
 
 
@@ -72,7 +81,8 @@ def judge(
     rows = apply_rules(typed, contract)
     # An accepted row is kept by its columns; its text would be most of what is kept.
     rows = rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
-    rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    kept = kept_as(sum(found.rows for _, found in drops))
+    rows = rows.persist(kept)
     verdicts = _verdicts(rows, contract)
     refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
     rows_judged = rows.withColumn("reasons", _with_refusal(refused))
@@ -86,6 +96,7 @@ def judge(
         accepted=rows_judged.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
         quarantined=bad.select(*TABLES[QUARANTINE].column_names),
         verdicts=verdicts,
+        kept=kept,
         release=lambda: (rows.unpersist(), None)[1],
     )
 

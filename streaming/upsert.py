@@ -76,6 +76,7 @@ def plan_upsert(
     stored: Stored,
     *,
     one_drop: bool = False,
+    kept: StorageLevel = StorageLevel.MEMORY_AND_DISK,
 ) -> Upsert:
     """Work out what the accepted rows change, and how each of them counts.
 
@@ -86,6 +87,7 @@ def plan_upsert(
         now: ``updated_at`` of the rows whose values change.
         stored: what to compare with.
         one_drop: all rows are of the same drop; the result is the same without.
+        kept: where the plan's rows are until they are written.
     """
     # By customer from here on, so that nothing has to be moved again for the windows to come.
     candidates = pick_candidates(accepted.repartition("master_id"), contract)
@@ -93,7 +95,7 @@ def plan_upsert(
     concerned = features.join(accepted.select("master_id"), "master_id", "left_semi")
     known = as_snapshots(concerned.repartition("master_id"))
     advance = step_once if one_drop else step
-    steps = advance(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
+    steps = advance(candidates, known, contract).persist(kept)
     counts = _count(steps)
     lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
     if lacking:
@@ -102,7 +104,7 @@ def plan_upsert(
             earlier = stored.snapshots().where(~F.col("drop_id").isin(list(counts.outcomes)))
             known = _with_history(known, earlier, undecided)
             steps.unpersist()
-            steps = step(candidates, known, contract).persist(StorageLevel.MEMORY_AND_DISK)
+            steps = step(candidates, known, contract).persist(kept)
             counts = _count(steps)
         undecided.unpersist()
 

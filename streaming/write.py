@@ -57,7 +57,7 @@ class TableWriter:
                 return appended.result()
             # Where another commit on the features comes first (a compaction), all is found anew.
             accounts = retry_conflicts(
-                lambda: self._upsert(spark, judged.accepted, appended, one_drop=accepting == 1),
+                lambda: self._upsert(spark, judged, appended, one_drop=accepting == 1),
                 FEATURES,
             )
         finally:
@@ -89,7 +89,7 @@ class TableWriter:
     def _upsert(
         self,
         spark: SparkSession,
-        accepted: DataFrame,
+        judged: Judgement,
         appended: Future[list[LedgerRow]],
         *,
         one_drop: bool,
@@ -98,7 +98,13 @@ class TableWriter:
         with phase(Phase.PLAN):
             stored = Stored.newest(spark, self._settings, self._ledger.columns_of)
             upsert = plan_upsert(
-                spark, self._contract, accepted, datetime.now(UTC), stored, one_drop=one_drop
+                spark,
+                self._contract,
+                judged.accepted,
+                datetime.now(UTC),
+                stored,
+                one_drop=one_drop,
+                kept=judged.kept,
             )
         try:
             counted = [with_outcomes(row, upsert.outcomes) for row in appended.result()]

@@ -16,6 +16,10 @@ class LocalFiles(FileSystem):
     def __init__(self) -> None:
         super().__init__(None, None)
 
+    def exists(self, path: str) -> bool:
+        """Tell whether there is something."""
+        return Path(path).exists()
+
     def status(self, path: str) -> FileInfo | None:
         """Describe a path."""
         at = Path(path)
