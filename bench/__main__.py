@@ -93,7 +93,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=FULL, help="customers in the large table")
     parser.add_argument("--only", type=_ids, default=IDS, help="measures, such as P4,P7")
     parser.add_argument("--repetitions", type=int, help="timed ones of each contender")
-    parser.add_argument("--warm-up", type=int, default=2, help="repetitions before them")
+    parser.add_argument("--warm-up", type=int, default=Plan.warm_up, help="repetitions before them")
     return parser.parse_args(arguments)
 
 

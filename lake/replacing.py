@@ -35,11 +35,21 @@ _KIND = "_change_type"
 _ROWS_PER_FILE = 50_000
 
 
+def placed(rows: DataFrame) -> DataFrame:
+    """Tell where each row of a table, as read by its path, lies: the first half of its ``old``."""
+    place = {"_file": F.col("_metadata.file_path"), "_row": F.col("_metadata.row_index")}
+    return rows.withColumns(place)
+
+
 def with_old(rows: DataFrame) -> DataFrame:
-    """Give each row of a table, as read by its path, its ``old``: itself and where it lies."""
-    values = F.struct(*rows.columns).alias("values")
-    place = (F.col("_metadata.file_path").alias("file"), F.col("_metadata.row_index").alias("row"))
-    return rows.select("*", F.struct(*place, values).alias(OLD))
+    """Give each of these rows of :func:`placed` its ``old``: itself and where it lies.
+
+    Choose the rows before: made for all of a table, it took half of the time of a batch into
+    8,000,000 customers.
+    """
+    names = [name for name in rows.columns if name not in ("_file", "_row")]
+    place = (F.col("_file").alias("file"), F.col("_row").alias("row"))
+    return rows.select(*names, F.struct(*place, F.struct(*names).alias("values")).alias(OLD))
 
 
 @dataclass(frozen=True)

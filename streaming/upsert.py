@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from checkpoints.ledger import carrying
 from lake.contract import Contract
-from lake.replacing import OLD, Replacement, Sizes, with_old
+from lake.replacing import OLD, Replacement, Sizes, placed, with_old
 from lake.settings import Settings
 from lake.tables import FEATURES, SNAPSHOTS, table_path
 from streaming.features import complete
@@ -91,9 +91,9 @@ def plan_upsert(
     """
     # By customer from here on, so that nothing has to be moved again for the windows to come.
     candidates = pick_candidates(accepted.repartition("master_id"), contract)
-    features = with_old(stored.features)
-    concerned = features.join(accepted.select("master_id"), "master_id", "left_semi")
-    known = as_snapshots(concerned.repartition("master_id"))
+    customers = accepted.select("master_id")
+    concerned = placed(stored.features).join(customers, "master_id", "left_semi")
+    known = as_snapshots(with_old(concerned.repartition("master_id")))
     advance = step_once if one_drop else step
     steps = advance(candidates, known, contract).persist(kept)
     counts = _count(steps)

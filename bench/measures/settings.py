@@ -16,13 +16,13 @@ class Plan:
     Attributes:
         size: customers in the large table.
         repetitions: timed repetitions of each contender.
-        warm_up: repetitions before them, whose times are not kept.
+        warm_up: repetitions before them, whose times are not kept: a JVM gets faster for some ten.
         seconds: when, after its start, the run should be at an end; None for no limit.
     """
 
     size: int = FULL
     repetitions: int = 5
-    warm_up: int = 2
+    warm_up: int = 5
     seconds: float | None = None
 
     def limit(self, value: float, size: int) -> float | None:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 import streaming.write
 from lake.conflicts import OvertakenError
 from lake.errors import ConfigError, TransientError
-from lake.replacing import OLD, Replacement, Sizes, with_old
+from lake.replacing import OLD, Replacement, Sizes, placed, with_old
 from lake.settings import Settings
 from lake.tables import FEATURES, newest_snapshot, open_table, table_path
 from tests.lakes import DropLake, csv, row
@@ -35,7 +35,7 @@ def people(lake: DropLake) -> DropLake:
 
 def known(lake: DropLake) -> DataFrame:
     """The customers, each with its ``old``."""
-    return with_old(lake.table(FEATURES))
+    return with_old(placed(lake.table(FEATURES)))
 
 
 def renamed(rows: DataFrame, store: str | Column) -> DataFrame:
