@@ -1,9 +1,10 @@
 """``python -m bench.ablation``: what each setting of conf/spark-defaults.conf is worth.
 
-One process has the settings as they are shipped, and one for each setting has Spark's, Delta's or
-Hadoop's own default in its place. All take the same drops in turns; the median of a warm batch is
-compared. What is not in the file and might be is tried in the same way. Settings of HDFS's client
-are tried by a stream on the sandbox's HDFS. The table goes to docs/performance.md.
+Settings of a session are tried in one process, batch by batch in turns: as shipped, then each with
+Spark's or Delta's own default in its place. What is fixed at the start gets a process of its own,
+and all processes take the same drops in turns. The medians of warm batches are compared. What is
+not in the file and might be is tried in the same way. What matters on HDFS only is tried by streams
+on the sandbox's. The table goes to docs/performance.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -30,29 +31,38 @@ from bench.table import put_between
 BEGIN = "<!-- settings: begin (written by `python -m bench.ablation`) -->"
 END = "<!-- settings: end -->"
 SHIPPED = "as shipped"
+Times = dict[str, list[float]]
+_WARM_UP = 4
 _CLIENT = "spark.hadoop.dfs.client.block.write.locateFollowingBlock"
 
-DEFAULTS = {
+OF_SESSION = {
     "spark.sql.shuffle.partitions": "200",
     "spark.databricks.delta.snapshotPartitions": "50",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.files.maxPartitionBytes": "128m",
-    "spark.sql.codegen.cache.maxEntries": "100",
     "spark.sql.inMemoryColumnarStorage.compressed": "true",
-    "spark.sql.streaming.minBatchesToRetain": "100",
-}
-"""Settings of the file, with the value that they would have without it."""
-
-CANDIDATES = {
-    "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+    "spark.sql.parquet.outputTimestampType": "INT96",
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
 }
-"""Settings that are not in the file, with the value to try."""
+"""Settings that may change between two batches: those of the file with the value that they would
+have without it, and, at the end, what is not in the file with the value to try."""
 
-ON_HDFS = {f"{_CLIENT}.initial.delay.ms": "400", f"{_CLIENT}.retries": "5"}
-"""The same for HDFS's client; both together, as they are one decision."""
+AT_START = {
+    "spark.sql.codegen.cache.maxEntries": "100",
+    "spark.memory.fraction": "0.6",
+    "spark.python.sql.dataFrameDebugging.enabled": "true",
+    "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+}
+"""The same of what is fixed when Spark starts."""
+
+_SLOW_CLIENT = {f"{_CLIENT}.initial.delay.ms": "400", f"{_CLIENT}.retries": "5"}
+ON_HDFS = {
+    f"{_CLIENT}.*": ("400 ms, 5", {"FLO_SPARK": json.dumps(_SLOW_CLIENT)}),
+    "metrics_address": ("none: no metrics", {"FLO_METRICS_ADDRESS": ""}),
+}
+"""What is tried by a stream: its name, the value, and the stream's environment."""
 
 
 @dataclass(frozen=True)
@@ -73,66 +83,95 @@ class Effect:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try all, or those that are named, and write the table."""
+    """Try all, and write the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.ablation", description=__doc__)
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args(arguments)
+    rounds = _WARM_UP + options.repetitions
     with measuring():
-        large = dataset(options.customers, rows=10_000, changes=2 + options.repetitions)
-        effects = _local((data_of(), large), options.repetitions)
-        effects.append(_on_hdfs(options.repetitions))
+        changes = rounds * (1 + len(OF_SESSION))
+        large = dataset(options.customers, rows=10_000, changes=changes)
+        both = (data_of(), large)
+        effects = _compare(OF_SESSION, [_in_session(each, rounds) for each in both])
+        effects += _compare(AT_START, [_in_processes(each, rounds) for each in both])
+        effects += _on_hdfs(options.repetitions)
     put_between(REPORT, BEGIN, END, _table(effects, large.customers))
     return 0
 
 
-def _local(data: Sequence[Dataset], repetitions: int) -> list[Effect]:
-    """Try the settings of Spark and Delta, with a small drop and with a large one."""
-    tried = DEFAULTS | CANDIDATES
-    medians: dict[str, list[float]] = {name: [] for name in (SHIPPED, *tried)}
-    for each in data:
-        say(f"  {each.customers:,} customers, drops of {each.rows:,} rows")
-        for name, seconds in _in_turns(each, tried, repetitions).items():
-            medians[name].append(seconds)
-            say(f"    {name}: {seconds:.2f} s")
-    shipped = tuple(medians.pop(SHIPPED))
-    return [Effect(name, tried[name], tuple(found), shipped) for name, found in medians.items()]
+def _compare(tried: Mapping[str, str], times: Sequence[Times]) -> list[Effect]:
+    """Turn the times of each data set, by setting, into medians beside those as shipped."""
+    medians = [{name: statistics.median(found) for name, found in each.items()} for each in times]
+    shipped = tuple(each[SHIPPED] for each in medians)
+    return [
+        Effect(name, value, tuple(each[name] for each in medians), shipped)
+        for name, value in tried.items()
+    ]
 
 
-def _in_turns(data: Dataset, tried: dict[str, str], repetitions: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {}
+def _in_session(data: Dataset, rounds: int) -> Times:
+    """Take drops in one process, each with another setting changed, round after round."""
+    times: Times = {}
+    drops = iter(data.changes)
+    with _ours(SHIPPED, {}) as ours:
+        _load(ours, data, SHIPPED)
+        for number in range(rounds):
+            for name in (SHIPPED, *OF_SESSION):
+                change = {} if name == SHIPPED else {name: OF_SESSION[name]}
+                before = ours.ask("configure", settings=change)
+                seconds = ours.ask("drop", file=str(next(drops)))["seconds"]
+                ours.ask("configure", settings=before)
+                if number >= _WARM_UP:
+                    times.setdefault(name, []).append(seconds)
+    return _told(times)
+
+
+def _in_processes(data: Dataset, rounds: int) -> Times:
+    """Take the same drops in several processes, in turns."""
+    times: Times = {}
     with ExitStack() as open_ones:
         contenders = {SHIPPED: open_ones.enter_context(_ours(SHIPPED, {}))}
-        for name, value in tried.items():
+        for name, value in AT_START.items():
             contenders[name] = open_ones.enter_context(_ours(name, {name: value}))
         for name, each in contenders.items():
-            each.ask("start", root=spark_conf.lake(f"ablation-{name}"))
-            each.ask("load", file=str(data.full))
-        for number, file in enumerate(data.changes[: 2 + repetitions]):
+            _load(each, data, name)
+        for number, file in enumerate(data.changes[:rounds]):
             for name, each in contenders.items():
                 seconds = each.ask("drop", file=str(file))["seconds"]
-                if number >= 2:
+                if number >= _WARM_UP:
                     times.setdefault(name, []).append(seconds)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return _told(times)
 
 
 def _ours(name: str, further: dict[str, str]) -> Contender:
     return spark_conf.ours(f"ablation-{name}", **further)
 
 
-def _on_hdfs(repetitions: int) -> Effect:
-    """Try the settings of HDFS's client: two streams in turns."""
-    times: dict[str, list[float]] = {SHIPPED: [], "tried": []}
+def _load(ours: Contender, data: Dataset, name: str) -> None:
+    ours.ask("start", root=spark_conf.lake(f"ablation-{name}"))
+    ours.ask("load", file=str(data.full))
+
+
+def _told(times: Times) -> Times:
+    for name, found in times.items():
+        say(f"    {name}: {statistics.median(found):.2f} s")
+    return times
+
+
+def _on_hdfs(repetitions: int) -> list[Effect]:
+    """Try what matters to a stream on HDFS: streams in turns, each on a lake of its own."""
+    environments: dict[str, dict[str, str]] = {SHIPPED: {}} | {
+        name: further for name, (_, further) in ON_HDFS.items()
+    }
+    times: Times = {name: [] for name in environments}
     done = 0
     with closing(Hdfs()) as hdfs:
         for _ in range(max(1, repetitions // 2)):
-            for name in times:
-                root = f"/bench/{name.replace(' ', '-')}"
-                further = {"FLO_SPARK": json.dumps(ON_HDFS)} if name == "tried" else {}
-                times[name] += stream_round(hdfs, root, done, **further)
+            for number, (name, further) in enumerate(environments.items()):
+                times[name] += stream_round(hdfs, f"/bench/ablation-{number}", done, **further)
             done += ROUND
-    shipped, tried = (statistics.median(found) for found in times.values())
-    return Effect(f"{_CLIENT}.*", "400 ms, 5", (tried,), (shipped,))
+    return _compare({name: value for name, (value, _) in ON_HDFS.items()}, [_told(times)])
 
 
 def _table(effects: Sequence[Effect], customers: int) -> str:

@@ -105,6 +105,13 @@ class Ours:
         shutil.copy2(file, landed)
         return SeenFile(str(landed), landed.stat().st_mtime_ns // 1_000_000, 0)
 
+    def configure(self, settings: dict[str, str]) -> dict[str, Any]:
+        """Change settings of the session, and give what they were."""
+        before = {name: str(self.spark.conf.get(name)) for name in settings}
+        for name, value in settings.items():
+            self.spark.conf.set(name, value)
+        return before
+
     def digest(self) -> dict[str, Any]:
         """Say what the features hold, whoever wrote them."""
         table = f"delta.`{table_path(self.settings, FEATURES)}`"
@@ -161,6 +168,6 @@ if __name__ == "__main__":
     one = Ours()
     names = (
         "start", "init", "load", "drop", "batch", "digest", "digest_of", "kpis", "kpi_rows",
-        "seed_ledger",
+        "seed_ledger", "configure",
     )  # fmt: skip
     serve({name: getattr(one, name) for name in names})
