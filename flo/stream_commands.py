@@ -82,7 +82,7 @@ def stop(
     settings = settings_for(ctx, conf)
     from checkpoints.lock import StreamLock
     from lake.session import open_file_system
-    from streaming.stopping import stop_marker
+    from streaming.stopping import ask_to_stop
 
     files = open_file_system(settings)
     lock = StreamLock(files, settings)
@@ -90,7 +90,7 @@ def stop(
     if holder is None:
         say("No stream is running.")
         return
-    files.write_text(stop_marker(settings), "stop\n")
+    ask_to_stop(files, settings)
     say(f"Asked {holder} to end.")
     until = time.monotonic() + wait
     while lock.live_holder() is not None:

@@ -7,15 +7,15 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, cast
 
 from lake.causes import translate_text
-from lake.errors import FloError, NotFoundError, ServiceError
+from lake.errors import FloError, NotFoundError, ServiceError, TransientError
 from lake.fs import FileInfo, Tree
-from lake.reading import UnreadableError
+from lake.reading import StalledError, UnreadableError
 from lake.session import (
     default_fs,
     hadoop_properties,
@@ -30,17 +30,18 @@ _ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/]*)")
 _BROKEN = re.compile("refused|reset|timed out|unreachable|broken pipe|end of file", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONNECT_SECONDS = 5
-# How long each try of a call may take. Opening a table has been seen to stall for ever, about once
-# in a hundred starts beside a busy stream (delta-rs 1.6.6); a call that only reads can be repeated.
-_PATIENCE = (8.0, 60.0)
+# Opening a table has been seen to stall for ever, about once in a hundred starts beside a busy
+# stream (delta-rs 1.6.6), and again where it was tried a second time in the same process.
+_PATIENCE_SECONDS = 10.0
 
 
 class NativeFiles(Tree):
     """The file system of these settings, by ``hdfs-native``; it reads and never writes."""
 
-    def __init__(self, client: Any) -> None:
-        """Bind to a client of ``hdfs_native``."""
+    def __init__(self, client: Any, uri: str) -> None:
+        """Bind to a client of ``hdfs_native``, and name the NameNode that it asks."""
         self._client = client
+        self.uri = uri
 
     @classmethod
     def open(cls, settings: Settings) -> NativeFiles:
@@ -55,25 +56,39 @@ class NativeFiles(Tree):
         require_service(settings)
         uri = native_uri(settings)
         properties = hadoop_properties(settings)
-        _require_namenode(uri, properties)
         if properties.get("hadoop.security.authentication", "simple") != "simple" and (
             ctypes.util.find_library("gssapi_krb5") is None
         ):
             raise UnreadableError("the library libgssapi_krb5, for Kerberos, is not installed.")
         # It would write a line for each NameNode in standby; what matters it raises.
         os.environ.setdefault("RUST_LOG", "off")
-        try:
-            from hdfs_native import Client
-        except ImportError:
-            raise UnreadableError("the package hdfs-native is not installed.") from None
+        conf = str(settings.resolved_hadoop_conf_dir or "")
+        places = _namenodes(uri, properties)
         with reading(f"Cannot open {uri}"):
-            return cls(Client(uri, config_dir=str(settings.resolved_hadoop_conf_dir or "")))
+            return cls._open_active(uri, places, conf) if places else cls(_client(uri, conf), uri)
+
+    @classmethod
+    def _open_active(cls, uri: str, places: Sequence[str], conf: str) -> NativeFiles:
+        """Open by the NameNode of a nameservice that is active, and not by the nameservice.
+
+        At a nameservice whose first NameNode is down the client tries for minutes where the other
+        is, too, and delta-rs 1.6.6 stalls for ever every few times where the other answers.
+        """
+        for place in filter(_answers, places):
+            found = cls(_client(f"hdfs://{place}", conf), f"hdfs://{place}")
+            with suppress(ServiceError, TransientError, UnreadableError):  # in standby, or starting
+                found.status("/")
+                return found
+        raise ServiceError(
+            f"No NameNode of {uri.partition('://')[2]} answers ({', '.join(places)}); "
+            "start one, or check HADOOP_CONF_DIR."
+        )
 
     def status(self, path: str) -> FileInfo | None:
         """Describe a path, or return None where there is nothing."""
         try:
             with reading(f"Cannot look at {path}"):
-                return _info(bounded(lambda: self._client.get_file_info(_plain(path))))
+                return _info(bounded(lambda: self._client.get_file_info(plain(path))))
         except NotFoundError:
             return None
 
@@ -81,7 +96,7 @@ class NativeFiles(Tree):
         """Describe what a directory holds, by name; empty where there is no directory."""
         try:
             with reading(f"Cannot list {path}"):
-                found = bounded(lambda: list(self._client.list_status(_plain(path))))
+                found = bounded(lambda: list(self._client.list_status(plain(path))))
         except NotFoundError:
             return []
         return sorted(map(_info, found), key=lambda info: info.path)
@@ -90,7 +105,7 @@ class NativeFiles(Tree):
         """Read a UTF-8 file whole, or return None where there is none."""
         try:
             with reading(f"Cannot read {path}"):
-                content = bounded(lambda: self._client.read(_plain(path)).read())
+                content = bounded(lambda: self._client.read(plain(path)).read())
                 return bytes(content).decode("utf-8", "replace")
         except NotFoundError:
             return None
@@ -109,28 +124,26 @@ def native_uri(settings: Settings) -> str:
     return address.group()
 
 
-def bounded(call: Callable[[], T], patience: Sequence[float] = _PATIENCE) -> T:
+def bounded(call: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> T:
     """Make a call of a native reader that ends, one way or the other.
 
     Args:
-        call: only reads; it is made once more where it does not end.
-        patience: seconds for each try. What hangs is left to itself, in a thread that does not
-            keep the program from ending.
+        call: what hangs is left to itself, in a thread that does not keep the program from ending.
+        patience: seconds that it may take.
 
     Raises:
-        UnreadableError: no try came to an end.
+        StalledError: it did not come to an end.
     """
-    for seconds in patience:
-        answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-        Thread(target=_answer, args=(call, answers), daemon=True).start()
-        try:
-            found, trouble = answers.get(timeout=seconds)
-        except Empty:
-            continue
-        if trouble is not None:
-            raise trouble
-        return cast(T, found)
-    raise UnreadableError(f"the reader without it gave no answer within {sum(patience):.0f} s.")
+    answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+    Thread(target=_answer, args=(call, answers), daemon=True).start()
+    try:
+        found, trouble = answers.get(timeout=patience)
+    except Empty:
+        reason = f"the reader without it gave no answer within {patience:.0f} s."
+        raise StalledError(reason) from None
+    if trouble is not None:
+        raise trouble
+    return cast(T, found)
 
 
 def _answer(
@@ -185,16 +198,21 @@ def _info(status: Any) -> FileInfo:
     )
 
 
-def _plain(path: str) -> str:
+def plain(path: str) -> str:
+    """Take the scheme and the authority off a path."""
     return _ADDRESS.sub("", path, count=1) or "/"
 
 
-def _require_namenode(uri: str, properties: Mapping[str, str]) -> None:
-    """Fail at once where no NameNode of a nameservice answers; the client tries for minutes.
+def _client(uri: str, conf: str) -> Any:
+    try:
+        from hdfs_native import Client
+    except ImportError:
+        raise UnreadableError("the package hdfs-native is not installed.") from None
+    return Client(uri, config_dir=conf)
 
-    Raises:
-        ServiceError: none does.
-    """
+
+def _namenodes(uri: str, properties: Mapping[str, str]) -> list[str]:
+    """Where the NameNodes of a nameservice are; none where the address names a host."""
     service = uri.partition("://")[2]
     names = properties.get(f"dfs.ha.namenodes.{service}", "")
     places = [
@@ -202,11 +220,7 @@ def _require_namenode(uri: str, properties: Mapping[str, str]) -> None:
         for name in names.split(",")
         if name.strip()
     ]
-    if places and not any(map(_answers, places)):
-        raise ServiceError(
-            f"No NameNode of {service} answers ({', '.join(places)}); "
-            "start one, or check HADOOP_CONF_DIR."
-        )
+    return [place for place in places if place]
 
 
 def _answers(place: str) -> bool:

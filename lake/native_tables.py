@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lake.errors import no_table
-from lake.native_files import bounded, native_uri, reading
+from lake.native_files import bounded, plain, reading
 from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
 from lake.settings import CONF, Settings, read_properties
 
@@ -21,10 +21,15 @@ _ZONE = "spark.sql.session.timeZone"
 class NativeTables:
     """The tables of these settings; each question reads the newest version."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Name the tables; nothing is read yet. The environment names the Hadoop configuration."""
+    def __init__(self, settings: Settings, uri: str) -> None:
+        """Name the tables; nothing is read yet. The environment names the Hadoop configuration.
+
+        Args:
+            settings: where the lake is.
+            uri: the NameNode to ask, as :class:`lake.native_files.NativeFiles` found it.
+        """
         self._settings = settings
-        self._uri = native_uri(settings)
+        self._uri = uri
 
     @property
     def zone(self) -> ZoneInfo:
@@ -82,10 +87,8 @@ class NativeTables:
             from deltalake.exceptions import TableNotFoundError
         except ImportError:
             raise UnreadableError("the package deltalake is not installed.") from None
-        path = self._settings.path("tables", name)
-        uri = path if self._settings.fs else f"{self._uri}{path}"
         try:
-            return DeltaTable(uri)
+            return DeltaTable(self._uri + plain(self._settings.path("tables", name)))
         except (TableNotFoundError, FileNotFoundError):
             return None
 

@@ -42,6 +42,10 @@ class UnreadableError(FloError):
     exit_code = 3
 
 
+class StalledError(UnreadableError):
+    """The reader without Java gave no answer; another process may get one."""
+
+
 class Files(Protocol):
     """A file system, to be read; :class:`lake.fs.FileSystem` says what each method does."""
 

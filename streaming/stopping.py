@@ -8,7 +8,9 @@ import threading
 import time
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
+from lake.errors import TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
 
@@ -85,6 +87,23 @@ def end_with_parent() -> None:
 def stop_marker(settings: Settings) -> str:
     """Path of the file that asks a running stream to end."""
     return f"{settings.checkpoints}/stop"
+
+
+def ask_to_stop(files: FileSystem, settings: Settings) -> None:
+    """Put the marker where a running stream looks for it; asked already, nothing changes.
+
+    It comes there whole, by a rename: a stream without work sees a marker as soon as it is made,
+    and would take it away from under its writer.
+    """
+    marker = stop_marker(settings)
+    whole = f"{marker}-{uuid4().hex}"
+    files.write_text(whole, "stop\n")
+    try:
+        files.rename(whole, marker)
+    except TransientError:
+        files.delete(whole)
+        if not files.exists(marker):
+            raise
 
 
 class _JavaHandler:

@@ -13,9 +13,10 @@ import structlog.testing
 
 from checkpoints.lock import StreamLock
 from lake.errors import LockedError, ServiceError
+from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import SNAPSHOTS
-from streaming.stopping import StopRequest, stop_marker
+from streaming.stopping import StopRequest, ask_to_stop, stop_marker
 from streaming.supervisor import Supervisor
 from tests.faults.drops import make_drops
 from tests.faults.running import IDLE_SECONDS, held_at, running
@@ -39,7 +40,7 @@ def test_a_batch_in_hand_is_finished_and_none_is_begun(
             if way == "signal":
                 stream.stop()
             else:
-                lake.files.write_text(stop_marker(lake.settings), "stop\n")
+                ask_to_stop(lake.files, lake.settings)
             wait_for(lambda: bool(stream.supervisor.stop), "the request to be seen", 10)
         assert stream.end() == 0
     assert [each["path"].rsplit("/", 1)[-1] for each in lake.ledger()] == ["first.csv"]
@@ -47,6 +48,29 @@ def test_a_batch_in_hand_is_finished_and_none_is_begun(
     assert not lake.files.exists(stop_marker(lake.settings))
     assert not lake.files.exists(f"{lake.settings.checkpoints}/lock")
     assert lake.files.list(lake.settings.path("checkpoints", "stream", "commits"))
+
+
+def test_a_marker_is_there_whole_or_not_at_all(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream without work takes the marker away as soon as it is there: no error for who asks."""
+    stop = StopRequest(lake.files, lake.settings)
+    write = FileSystem.write_text
+
+    def write_watched(files: FileSystem, path: str, text: str) -> bool:
+        fs = files._fs(path)
+        stream = fs.create(files._path(path), True)
+        if stop.poll():
+            stop.clear_marker()
+        stream.close()
+        return write(files, path, text)
+
+    monkeypatch.setattr(FileSystem, "write_text", write_watched)
+    ask_to_stop(lake.files, lake.settings)
+    ask_to_stop(lake.files, lake.settings)
+    assert stop.poll()
+    stop.clear_marker()
+    assert not [info for info in lake.files.list(lake.settings.checkpoints) if "stop" in info.name]
 
 
 def test_trouble_beside_a_batch_does_not_start_a_second_one_beside_it(

@@ -38,6 +38,21 @@ from tests.processes import BIN, ROOT, run
 
 pytestmark = pytest.mark.integration
 
+# A table whose first opening never ends.
+STALL = """
+import os, pathlib, threading
+import deltalake
+
+class Stalling(deltalake.DeltaTable):
+    def __init__(self, *args, **kwargs):
+        if not (mark := pathlib.Path(os.environ["STALLED"])).exists():
+            mark.touch()
+            threading.Event().wait()
+        super().__init__(*args, **kwargs)
+
+deltalake.DeltaTable = Stalling
+"""
+
 
 @pytest.fixture(scope="module")
 def drops(spark: SparkSession, environment: dict[str, str]) -> DropLake:
@@ -198,13 +213,16 @@ def test_a_nameservice_is_read_though_its_first_namenode_is_down(
     environment: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Files and tables are read at an address that names two NameNodes, one of them dead."""
     conf = drops.settings.resolved_hadoop_conf_dir
     assert conf is not None
     live = urlsplit(default_fs(drops.settings)).netloc
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        dead = f"127.0.0.1:{taken.getsockname()[1]}"
+    taken = socket.socket()  # held, so that nobody else listens there, and never listening
+    request.addfinalizer(taken.close)
+    taken.bind(("127.0.0.1", 0))
+    dead = f"127.0.0.1:{taken.getsockname()[1]}"
     shutil.copytree(conf, tmp_path, dirs_exist_ok=True)
     for name, properties in {
         "core-site.xml": {"fs.defaultFS": "hdfs://flo-ns"},
@@ -231,6 +249,19 @@ def test_a_nameservice_is_read_though_its_first_namenode_is_down(
     assert (len(done.stdout.splitlines()), done.stderr) == (5, "")
     named = drops.settings.model_copy(update={"fs": f"hdfs://{live}"})
     assert len(list(open_native(named).rows(newest_accounts()))) == 4
+
+
+def test_a_reader_that_stalls_is_asked_by_a_fresh_process(
+    drops: DropLake, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The command begins anew by itself and answers as if nothing had been; no Java is started."""
+    (tmp_path / "sitecustomize.py").write_text(STALL)
+    mark = tmp_path / "stalled"
+    env = {**environment, "FLO_ROOT": drops.settings.root, "JAVA_HOME": str(tmp_path)}
+    env |= {"PYTHONPATH": str(tmp_path), "STALLED": str(mark)}
+    done = run("flo", "drops", "--format", "csv", env=env)
+    assert mark.exists()
+    assert (len(done.stdout.splitlines()), done.stderr) == (5, "")
 
 
 @pytest.mark.parametrize("command", [["status"], ["drops"], ["audit"]])
