@@ -39,6 +39,7 @@ from lake.errors import FloError, no_table
 from lake.session import build_session
 from lake.settings import Settings
 from lake.tables import FEATURES, table_path, table_version
+from streaming.sizing import sized_for
 
 log = structlog.get_logger()
 
@@ -95,7 +96,8 @@ def _run(spark: SparkSession, settings: Settings, full: bool) -> KpiRun:
     due = list(KPI_TABLES) if full else _find_due(shown, version)
     # A run is known by its time: later than those before, even after the clock was put back.
     now = max([time.time_ns() // 1000, *(each.computed_at + 1 for each in shown.values())])
-    write_run(spark, settings, {name: rows[name] for name in due}, Shown(version, now))
+    with sized_for(sum(len(rows[name]) for name in due), spark):
+        write_run(spark, settings, {name: rows[name] for name in due}, Shown(version, now))
     return KpiRun(version, tuple(due), why)
 
 

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     contract: Path = Field(CONF / "contracts" / "flo.toml", description="the data contract")
     master: str = Field("local[*]", description="Spark master; read by flo's own sessions")
     spark: dict[str, str] = Field(default_factory=dict, description="more Spark settings")
-    trigger_seconds: float = Field(0.25, ge=0, description="shortest time between two batches")
+    trigger_seconds: float = Field(0.5, ge=0, description="shortest time between two batches")
     max_files_per_batch: int = Field(200, ge=1, description="most drops in one batch")
     poll_seconds: float = Field(0.5, gt=0, description="how often a stop request is looked for")
     sweep_seconds: float = Field(5.0, gt=0, description="how often landing is swept")

@@ -17,6 +17,7 @@ from lake.replacing import OLD, Replacement, Sizes, placed, with_old
 from lake.settings import Settings
 from lake.tables import FEATURES, SNAPSHOTS, table_path
 from streaming.features import complete
+from streaming.sizing import compiling
 from streaming.steps import as_snapshots, pick_candidates, step, step_once
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
@@ -95,7 +96,8 @@ def plan_upsert(
     concerned = placed(stored.features).join(customers, "master_id", "left_semi")
     known = as_snapshots(with_old(concerned.repartition("master_id")))
     advance = step_once if one_drop else step
-    steps = advance(candidates, known, contract).persist(kept)
+    with compiling(spark):
+        steps = advance(candidates, known, contract).persist(kept)
     counts = _count(steps)
     lacking = _lacking(stored.columns_of(counts.stored_ids), contract)
     if lacking:
@@ -104,7 +106,8 @@ def plan_upsert(
             earlier = stored.snapshots().where(~F.col("drop_id").isin(list(counts.outcomes)))
             known = _with_history(known, earlier, undecided)
             steps.unpersist()
-            steps = step(candidates, known, contract).persist(kept)
+            with compiling(spark):
+                steps = step(candidates, known, contract).persist(kept)
             counts = _count(steps)
         undecided.unpersist()
 

@@ -29,14 +29,14 @@ def measure(plan: Plan) -> Result:
         ours.ask("start", root=spark_conf.lake("kpis"))
         ours.ask("load", file=str(data.full))
         ours.ask("kpis", full=True)
-        for number in range(1 + plan.repetitions):
+        for number in range(plan.warm_up + plan.repetitions):
             ours.ask("drop", file=str(data.changes[number]))
             incremental = ours.ask("kpis", full=False)["seconds"]
             rows = ours.ask("kpi_rows")
             whole = ours.ask("kpis", full=True)["seconds"]
             _require_same(rows, ours.ask("kpi_rows"))
             say(f"    from the changes {incremental:.2f} s, from all rows {whole:.2f} s")
-            if number >= 1:
+            if number >= plan.warm_up:
                 changed.append(incremental)
                 full.append(whole)
         require("ours", ours.ask("digest"), steps[number + 1].digest, "the last drop")

@@ -1,14 +1,15 @@
-"""How a session is set up for batches of many rows."""
+"""How a session is set up for batches of few and of many rows."""
 
 from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
 
-from streaming.sizing import kept_as, sized_for
+from streaming.sizing import compiling, kept_as, sized_for
 
 LIMIT = "spark.sql.codegen.hugeMethodLimit"
 PARTITIONS = "spark.sql.shuffle.partitions"
+CODE = "spark.sql.codegen.factoryMode"
 
 
 @pytest.mark.parametrize(("rows", "limit"), [(99_999, "65535"), (100_000, "8000")])
@@ -18,6 +19,27 @@ def test_only_many_rows_are_worth_small_methods(spark: SparkSession, rows: int, 
     with sized_for(rows, spark):
         assert spark.conf.get(LIMIT) == limit
     assert spark.conf.get(LIMIT) == "65535"
+
+
+@pytest.mark.parametrize(("rows", "code"), [(2_000, "NO_CODEGEN"), (2_001, "FALLBACK")])
+def test_few_rows_are_interpreted_but_no_table_is(
+    spark: SparkSession, rows: int, code: str
+) -> None:
+    """No code is made for a small batch, but for what it persists of a table of any size."""
+    customers = spark.range(10).where("id > 3")
+    with sized_for(rows, spark):
+        assert spark.conf.get(CODE) == code
+        with compiling(spark):
+            kept = customers.persist()
+        assert spark.conf.get(CODE) == code
+        found = kept.groupBy().count()
+        plan = found._jdf.queryExecution().executedPlan().toString()
+        assert found.collect()[0][0] == 6
+        kept.unpersist()
+    assert spark.conf.get(CODE) == "FALLBACK"
+    outside, inside = plan.split("InMemoryRelation")
+    assert ("*(" in outside) is (code == "FALLBACK")
+    assert "*(" in inside
 
 
 @pytest.mark.parametrize(("rows", "partitions"), [(0, 2), (1_000_000, 2), (1_000_001, 3)])
