@@ -23,8 +23,8 @@ from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_
 from streaming.archive import plain_path
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
-from streaming.rows import Judgement, judge
-from streaming.sizing import sized_for
+from streaming.rows import Judgement, judging
+from streaming.sizing import compiling
 from streaming.upsert import Stored, plan_upsert
 
 
@@ -103,12 +103,8 @@ def dry_run(
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
-        with sized_for(found.rows, spark):
-            judged = judge(spark, rows, [(drop, found)], contract)
-            try:
-                return _weigh(spark, contract, account, judged, settled)
-            finally:
-                judged.release()
+        with judging(spark, rows, [(drop, found)], contract) as judged:
+            return _weigh(spark, contract, account, judged, settled)
 
 
 def apply_rows(features: DataFrame, rows: DataFrame) -> DataFrame:
@@ -171,7 +167,8 @@ def _weigh(
     )
     try:
         ingested = with_outcomes(judged_account, upsert.outcomes)
-        kpis = compare_kpis(settled.features, apply_rows(settled.features, upsert.rows))
+        with compiling(spark):  # of all customers, however few rows the drop has
+            kpis = compare_kpis(settled.features, apply_rows(settled.features, upsert.rows))
     finally:
         upsert.release()
     return DryRun(ingested, reasons, _count_each(judged.accepted, "warnings"), tuple(kpis))

@@ -1,7 +1,9 @@
 """``make bench``: run the measures, keep what they find, and write the table.
 
 A run of all measures begins anew; one of single measures (``--only``) puts its results in the
-place of those of the run before, so that an interrupted run can be gone on with.
+place of those of the run before, so that an interrupted run can be gone on with. Where all have to
+be done by a certain time, P8 and P9 are left out if they would not be: then their former results
+stay, which depend on no size.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from bench.say import say
 from bench.table import MARKS, write_report
 
 Groups = tuple[tuple[set[str], Callable[[set[str]], list[Result]]], ...]
+# What these take at least, in seconds.
+_LONG = {"P8": 6 * 60, "P9": 8 * 60}
 IDS = tuple(f"P{place}" for place in range(1, 14))
 # The run at a million customers, with what it takes to start, should end within 25 minutes.
 _SECONDS = 23 * 60
@@ -37,27 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(
         size=options.size,
         repetitions=options.repetitions or (5 if options.size != MILLION else 3),
-        warm_up=options.warm_up,
+        warm_up=options.warm_up or (5 if options.size != MILLION else 2),
         seconds=None if options.size >= FULL else _SECONDS,
     )
     with measuring():
-        results = _run(plan, wanted)
+        results, left_out = _run(plan, wanted)
     for each in sorted(results, key=number):
         verdict = {True: "holds", False: "DOES NOT HOLD", None: "no limit at this size"}
         limit = "" if each.limit is None else f" (at most {each.limit})"
         say(f"{each.id:4} {each.ratio:8.3f}{limit}: {verdict[each.holds]}. {each.what}")
-    missing = wanted - {each.id for each in results}
+    missing = wanted - {each.id for each in results} - left_out
     if missing:
         say(f"bench: {', '.join(sorted(missing, key=IDS.index))} could not be measured, see above.")
     return 2 if missing else 0
 
 
-def _run(plan: Plan, wanted: set[str]) -> list[Result]:
-    """Run group after group; what is found is kept at once."""
+def _run(plan: Plan, wanted: set[str]) -> tuple[list[Result], set[str]]:
+    """Run group after group, and keep what is found at once; tell it, and what was left out."""
     began = time.monotonic()
     deadline = None if plan.seconds is None else began + plan.seconds
-    kept = [] if wanted == set(IDS) else load_results(RESULTS)
+    kept = load_results(RESULTS)
+    if wanted == set(IDS):
+        kept = [each for each in kept if deadline is not None and each.id in _LONG]
     found: list[Result] = []
+    left_out: set[str] = set()
     with ExitStack() as services:
         hdfs = cache(lambda: services.enter_context(closing(Hdfs())))
         groups: Groups = (
@@ -74,6 +81,10 @@ def _run(plan: Plan, wanted: set[str]) -> list[Result]:
             if not ids & wanted:
                 continue
             chosen = sorted(ids & wanted, key=IDS.index)
+            if len(wanted) > 1 and _too_long(chosen, deadline):
+                say(f"{chosen[0]} is left out for time: python -m bench --only {chosen[0]}")
+                left_out.update(chosen)
+                continue
             say(f"{', '.join(chosen)} ({time.monotonic() - began:.0f} s)")
             try:
                 found += measure(set(chosen))
@@ -85,7 +96,12 @@ def _run(plan: Plan, wanted: set[str]) -> list[Result]:
             if plan.size in MARKS:
                 write_report(REPORT, kept, plan.size)
     say(f"{RESULTS} is written after {(time.monotonic() - began) / 60:.1f} minutes.")
-    return found
+    return found, left_out
+
+
+def _too_long(chosen: Sequence[str], deadline: float | None) -> bool:
+    least = sum(_LONG.get(each, 0) for each in chosen)
+    return least > 0 and deadline is not None and time.monotonic() + least > deadline
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -93,7 +109,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=FULL, help="customers in the large table")
     parser.add_argument("--only", type=_ids, default=IDS, help="measures, such as P4,P7")
     parser.add_argument("--repetitions", type=int, help="timed ones of each contender")
-    parser.add_argument("--warm-up", type=int, default=Plan.warm_up, help="repetitions before them")
+    parser.add_argument("--warm-up", type=int, help="repetitions before them")
     return parser.parse_args(arguments)
 
 

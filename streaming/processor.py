@@ -31,8 +31,7 @@ from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
 from streaming.phases import Phase, phase
-from streaming.rows import judge
-from streaming.sizing import sized_for
+from streaming.rows import judging
 from streaming.write import TableWriter
 
 log = structlog.get_logger()
@@ -211,12 +210,7 @@ class Processor:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
-        with sized_for(sum(found.rows for _, found in drops), spark):
-            with phase(Phase.JUDGE):
-                judged = judge(spark, staged, drops, self.contract)
-            try:
-                verdicts = judged.verdicts
-                rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
-                return self._writer.write(spark, judged, rows)
-            finally:
-                judged.release()
+        with judging(spark, staged, drops, self.contract) as judged:
+            verdicts = judged.verdicts
+            rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
+            return self._writer.write(spark, judged, rows)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,8 @@ from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop
-from streaming.sizing import kept_as
+from streaming.phases import Phase, phase
+from streaming.sizing import kept_as, sized_for
 
 _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
 _DROPS = """
@@ -46,23 +48,25 @@ class Judgement:
         accepted: rows of ``customer_snapshots``.
         quarantined: rows of ``quarantine``; the two are disjoint and add up to all.
         verdicts: by ``drop_id``.
-        kept: where the rows are, until ``release``, and where more of this batch should be.
+        kept: where the rows are, and where more of this batch should be.
     """
 
     accepted: DataFrame
     quarantined: DataFrame
     verdicts: Mapping[str, Verdict]
     kept: StorageLevel
-    release: Callable[[], None]
 
 
-def judge(
+@contextmanager
+def judging(
     spark: SparkSession,
     staged: DataFrame,
     drops: Sequence[tuple[Drop, DecodedDrop]],
     contract: Contract,
-) -> Judgement:
+) -> Iterator[Judgement]:
     """Type the decoder's rows, ask the contract's rules, and part them.
+
+    In the block the session is set up for as many rows, and they are kept; no longer.
 
     Args:
         spark: the session of the batch.
@@ -71,6 +75,21 @@ def judge(
         drops: each drop with what its decoder found.
         contract: the rules, and the share of bad rows above which a drop is refused.
     """
+    count = sum(found.rows for _, found in drops)
+    with sized_for(count, spark), ExitStack() as at_the_end:
+        with phase(Phase.JUDGE):
+            rows = _judge(spark, staged, drops, contract).persist(kept_as(count))
+            at_the_end.callback(rows.unpersist)
+            judged = _part(rows, staged, contract, kept_as(count))
+        yield judged
+
+
+def _judge(
+    spark: SparkSession,
+    staged: DataFrame,
+    drops: Sequence[tuple[Drop, DecodedDrop]],
+    contract: Contract,
+) -> DataFrame:
     facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
     typed = type_columns(
         staged.join(F.broadcast(facts), "drop_id"),
@@ -80,9 +99,10 @@ def judge(
     )
     rows = apply_rules(typed, contract)
     # An accepted row is kept by its columns; its text would be most of what is kept.
-    rows = rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
-    kept = kept_as(sum(found.rows for _, found in drops))
-    rows = rows.persist(kept)
+    return rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
+
+
+def _part(rows: DataFrame, staged: DataFrame, contract: Contract, kept: StorageLevel) -> Judgement:
     verdicts = _verdicts(rows, contract)
     refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
     rows_judged = rows.withColumn("reasons", _with_refusal(refused))
@@ -97,7 +117,6 @@ def judge(
         quarantined=bad.select(*TABLES[QUARANTINE].column_names),
         verdicts=verdicts,
         kept=kept,
-        release=lambda: (rows.unpersist(), None)[1],
     )
 
 

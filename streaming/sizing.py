@@ -50,7 +50,7 @@ def sized_for(rows: int, spark: SparkSession) -> Iterator[None]:
 def compiling(spark: SparkSession) -> Iterator[None]:
     """Have what is planned in the block compiled, however small the batch is: it reads a table.
 
-    A plan is made where a frame is persisted; what is made of that frame may be interpreted.
+    A frame that is persisted is planned there and then; what is made of it may be interpreted.
     """
     with _set({_CODE: _CODE_WHERE_IT_CAN}, spark):
         yield

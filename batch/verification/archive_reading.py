@@ -20,8 +20,7 @@ from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.intake import Drop, hash_file
-from streaming.rows import judge
-from streaming.sizing import sized_for
+from streaming.rows import judging
 
 CHECK = "archive"
 _PIECE_BYTES = 256 * 2**20
@@ -125,14 +124,10 @@ class _Reader:
         if not drops:
             return
         staged = self._spark.read.parquet(staging)
-        with sized_for(sum(found.rows for _, found in drops), self._spark):
-            judged = judge(self._spark, staged, drops, self._contract)
-            try:
-                for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):
-                    rows = frame.select(*kept_columns(name))
-                    rows.write.mode("append").parquet(f"{self._place}/{name}")
-            finally:
-                judged.release()
+        with judging(self._spark, staged, drops, self._contract) as judged:
+            for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):
+                rows = frame.select(*kept_columns(name))
+                rows.write.mode("append").parquet(f"{self._place}/{name}")
         self._files.delete(staging)
 
     def result(self) -> ArchiveReading:

@@ -17,7 +17,7 @@ from lake.fs import FileInfo
 from lake.settings import Settings
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.intake import Drop
-from streaming.rows import judge
+from streaming.rows import judging
 from tests.lakes import HEADER
 from tests.streaming.resaved import Dialect, Table, day_start
 
@@ -87,11 +87,8 @@ def judge_all(spark: SparkSession, files: Sequence[Staged], folder: Path) -> dic
         for each in files:
             writer.write_table(pq.read_table(each.path))
     drops = [(_drop(each), each.found) for each in files]
-    judged = judge(spark, spark.read.parquet(f"file://{whole}"), drops, CONTRACT)
-    try:
+    with judging(spark, spark.read.parquet(f"file://{whole}"), drops, CONTRACT) as judged:
         accepted = judged.accepted.toArrow()
-    finally:
-        judged.release()
     accepted = accepted.sort_by([("drop_id", "ascending"), ("row_no", "ascending")])
     by_drop = pc.index_in(accepted["drop_id"], pa.array([each.drop_id for each in files]))
     return {each.drop_id: accepted.filter(pc.equal(by_drop, at)) for at, each in enumerate(files)}
