@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(
         size=options.size,
         repetitions=options.repetitions or (5 if options.size != MILLION else 3),
-        warm_up=options.warm_up or (5 if options.size != MILLION else 2),
+        warm_up=_default_warm_up(options.size) if options.warm_up is None else options.warm_up,
         seconds=None if options.size >= FULL else _SECONDS,
     )
     with measuring():
@@ -97,6 +97,11 @@ def _run(plan: Plan, wanted: set[str]) -> tuple[list[Result], set[str]]:
                 write_report(REPORT, kept, plan.size)
     say(f"{RESULTS} is written after {(time.monotonic() - began) / 60:.1f} minutes.")
     return found, left_out
+
+
+def _default_warm_up(size: int) -> int:
+    """Fewer where the run should end in time."""
+    return 2 if size == MILLION else Plan.warm_up
 
 
 def _too_long(chosen: Sequence[str], deadline: float | None) -> bool:
