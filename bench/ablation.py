@@ -1,10 +1,11 @@
 """``python -m bench.ablation``: what each setting of conf/spark-defaults.conf is worth.
 
 Settings of a session are tried in one process, batch by batch in turns: as shipped, then each with
-Spark's or Delta's own default in its place. What is fixed at the start gets a process of its own,
-and all processes take the same drops in turns. The medians of warm batches are compared. What is
-not in the file and might be is tried in the same way. What matters on HDFS only is tried by streams
-on the sandbox's. The table goes to docs/performance.md.
+Spark's or Delta's own default in its place, with a batch between that is not timed, as the next one
+finds what the one before has left (a snapshot in fifty partitions, say). What is fixed at the start
+gets a process of its own, and all processes take the same drops in turns. The medians of warm
+batches are compared. What is not in the file and might be is tried in the same way. What matters on
+HDFS only is tried by streams on the sandbox's. The table goes to docs/performance.md.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ BEGIN = "<!-- settings: begin (written by `python -m bench.ablation`) -->"
 END = "<!-- settings: end -->"
 SHIPPED = "as shipped"
 Times = dict[str, list[float]]
-_WARM_UP = 4
+_WARM_UP_ROUNDS = 2
+_WARM_UP_DROPS = 5
+_MEMORY = {"spark.driver.memory": "2g"}  # six processes at once must fit into 24 GiB
 _CLIENT = "spark.hadoop.dfs.client.block.write.locateFollowingBlock"
 
 OF_SESSION = {
@@ -88,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args(arguments)
-    rounds = _WARM_UP + options.repetitions
+    rounds = _WARM_UP_ROUNDS + options.repetitions
     with measuring():
-        changes = rounds * (1 + len(OF_SESSION))
+        changes = 2 * rounds * (1 + len(OF_SESSION))
         large = dataset(options.customers, rows=10_000, changes=changes)
         both = (data_of(), large)
         effects = _compare(OF_SESSION, [_in_session(each, rounds) for each in both])
-        effects += _compare(AT_START, [_in_processes(each, rounds) for each in both])
+        effects += _compare(AT_START, [_in_processes(each, options.repetitions) for each in both])
         effects += _on_hdfs(options.repetitions)
     put_between(REPORT, BEGIN, END, _table(effects, large.customers))
     return 0
@@ -119,27 +122,28 @@ def _in_session(data: Dataset, rounds: int) -> Times:
         for number in range(rounds):
             for name in (SHIPPED, *OF_SESSION):
                 change = {} if name == SHIPPED else {name: OF_SESSION[name]}
+                ours.ask("drop", file=str(next(drops)))
                 before = ours.ask("configure", settings=change)
                 seconds = ours.ask("drop", file=str(next(drops)))["seconds"]
                 ours.ask("configure", settings=before)
-                if number >= _WARM_UP:
+                if number >= _WARM_UP_ROUNDS:
                     times.setdefault(name, []).append(seconds)
     return _told(times)
 
 
-def _in_processes(data: Dataset, rounds: int) -> Times:
+def _in_processes(data: Dataset, repetitions: int) -> Times:
     """Take the same drops in several processes, in turns."""
     times: Times = {}
     with ExitStack() as open_ones:
-        contenders = {SHIPPED: open_ones.enter_context(_ours(SHIPPED, {}))}
+        contenders = {SHIPPED: open_ones.enter_context(_ours(SHIPPED, _MEMORY))}
         for name, value in AT_START.items():
-            contenders[name] = open_ones.enter_context(_ours(name, {name: value}))
+            contenders[name] = open_ones.enter_context(_ours(name, _MEMORY | {name: value}))
         for name, each in contenders.items():
             _load(each, data, name)
-        for number, file in enumerate(data.changes[:rounds]):
+        for number, file in enumerate(data.changes[: _WARM_UP_DROPS + repetitions]):
             for name, each in contenders.items():
                 seconds = each.ask("drop", file=str(file))["seconds"]
-                if number >= _WARM_UP:
+                if number >= _WARM_UP_DROPS:
                     times.setdefault(name, []).append(seconds)
     return _told(times)
 

@@ -14,6 +14,7 @@ import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from lake import class_archive
 from lake.errors import ConfigError, ServiceError
 from lake.fs import FileSystem
 from lake.interrupts import hush_on_interrupt
@@ -100,16 +101,18 @@ def _parse(file: Path) -> ElementTree.ElementTree[ElementTree.Element]:
 
 
 def spark_submit(settings: Settings) -> list[str]:
-    """The start of a ``spark-submit`` command line for a job of ours.
+    """The start of a ``spark-submit`` command line for a job of ours, run in this environment.
 
     A secret is not on it, where every user of the machine could read it: the job reads the settings
     again, and gives them all to its session.
     """
     home = Path(pyspark.__file__).parent
+    options = settings.spark
+    if settings.master.startswith("local"):  # elsewhere, the paths of this machine mean nothing
+        class_archive.declare()
+        options = class_archive.with_archive(options)
     further = [
-        f"--conf={key}={value}"
-        for key, value in sorted(settings.spark.items())
-        if not is_secret(key)
+        f"--conf={key}={value}" for key, value in sorted(options.items()) if not is_secret(key)
     ]
     return [str(home / "bin" / "spark-submit"), "--master", settings.master, *further]
 
@@ -127,9 +130,9 @@ def build_session(
         short: for a command that asks little and ends: Java compiles less, which starts it a
             third sooner (15 s to 10 s on two busy cores) and would slow down a long job.
     """
-    prepare_environment(settings)
     if short:
         os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
+    prepare_environment(settings)
     if SparkSession.getActiveSession() is None:
         require_service(settings)
     options = _options(settings, app)
@@ -158,7 +161,8 @@ def _options(settings: Settings, app: str) -> dict[str, str]:
     options["spark.sql.catalogImplementation"] = "in-memory"
     if settings.fs:  # paths without an address are meant to be there, too
         options["spark.hadoop.fs.defaultFS"] = settings.fs
-    return {**options, **settings.spark}
+    options |= settings.spark
+    return options if _is_submitted() else class_archive.with_archive(options)
 
 
 def _is_submitted() -> bool:
@@ -175,6 +179,7 @@ def _start_java(options: Mapping[str, str]) -> None:
     """
     if SparkContext._gateway is not None:
         return
+    class_archive.declare()
     told = SparkConf()
     for key, value in options.items():
         if not is_secret(key):
@@ -192,10 +197,12 @@ def open_file_system(settings: Settings) -> FileSystem:
     """
     from pyspark.java_gateway import launch_gateway
 
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
     prepare_environment(settings)
     require_service(settings)
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK_START)
-    gateway = launch_gateway()  # type: ignore[no-untyped-call]
+    class_archive.declare()
+    options = SparkConf().setAll(list(class_archive.with_archive({}).items()))
+    gateway = launch_gateway(options)  # type: ignore[no-untyped-call]
     jvm = gateway.jvm
     hush_on_interrupt(jvm)
     conf = jvm.org.apache.hadoop.conf.Configuration()
