@@ -94,7 +94,8 @@ def _run(plan: Plan, wanted: set[str]) -> tuple[list[Result], set[str]]:
             kept = merge(kept, found)
             save(RESULTS, kept)
             if plan.size in MARKS:
-                write_report(REPORT, kept, plan.size)
+                whole = wanted == set(IDS)
+                write_report(REPORT, kept if whole else found, plan.size, whole=whole)
     say(f"{RESULTS} is written after {(time.monotonic() - began) / 60:.1f} minutes.")
     return found, left_out
 

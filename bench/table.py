@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 
 from bench.measures.settings import FULL, MILLION
-from bench.results import Result, number
+from bench.results import Result
 from sandbox.java import find_java, version_of
 
 MARKS = {
@@ -25,11 +25,33 @@ MARKS = {
 """Where a page has the table of a run, by the run's size; other sizes have none."""
 
 
-def write_report(path: Path, results: Sequence[Result], size: int) -> None:
-    """Put the table of a run's measures into a page; see `put_between`."""
-    # A run of single measures may have found those of a larger one.
+def write_report(path: Path, results: Sequence[Result], size: int, *, whole: bool) -> None:
+    """Put the table of a run's measures into a page; see `put_between`.
+
+    Args:
+        path: the page.
+        results: what was found so far.
+        size: of the run; a run of single measures may keep those of a larger one.
+        whole: all is measured anew; otherwise what the page says of other measures stays.
+    """
     of_size = [each for each in results if each.size <= size]
-    put_between(path, *MARKS[size], f"{machine(of_size)}\n\n{table(of_size)}")
+    heading, lines = (machine(of_size), {}) if whole else _written(path, *MARKS[size])
+    lines |= {_name(line): line for line in map(_row, of_size)}
+    put_between(path, *MARKS[size], f"{heading or machine(of_size)}\n\n{_table(lines.values())}")
+
+
+def _written(path: Path, begin: str, end: str) -> tuple[str, dict[tuple[str, str], str]]:
+    """What a page has between two marks: a heading, and the rows by their names."""
+    between = path.read_text("utf-8").partition(begin)[2].partition(end)[0]
+    heading = between.partition("\n| ")[0].strip()
+    rows = [line for line in between.splitlines() if line.startswith("| P")]
+    return heading, {_name(line): line for line in rows}
+
+
+def _name(line: str) -> tuple[str, str]:
+    """What tells a row from others: P4 is measured at two sizes."""
+    number, what = line.split(" | ")[:2]
+    return number.removeprefix("| "), what
 
 
 def put_between(path: Path, begin: str, end: str, body: str) -> None:
@@ -45,21 +67,23 @@ def put_between(path: Path, begin: str, end: str, body: str) -> None:
     path.write_text(f"{before}{begin}\n\n{body}\n\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
-def table(results: Sequence[Result]) -> str:
-    """One row per measure, as Markdown."""
-    lines = [
+def _table(rows: Iterable[str]) -> str:
+    heading = [
         "| | measure | ours | theirs | ratio | at most | repetitions |",
         "|---|---|---|---|---|---|---|",
     ]
-    for each in sorted(results, key=number):
-        theirs = "–" if each.theirs is None else _shown(each.theirs, each.unit)
-        limit = "–" if each.limit is None else f"{each.limit:g}"
-        mark = "" if each.holds is not False else " **missed**"
-        lines.append(
-            f"| {each.id} | {each.what} | {_shown(each.ours, each.unit)} | {theirs} "
-            f"| {each.ratio:.3g}{mark} | {limit} | {each.repetitions} |"
-        )
-    return "\n".join(lines)
+    return "\n".join([*heading, *sorted(rows, key=lambda line: int(_name(line)[0][1:]))])
+
+
+def _row(result: Result) -> str:
+    """One measure, as a row in Markdown."""
+    theirs = "–" if result.theirs is None else _shown(result.theirs, result.unit)
+    limit = "–" if result.limit is None else f"{result.limit:g}"
+    mark = "" if result.holds is not False else " **missed**"
+    return (
+        f"| {result.id} | {result.what} | {_shown(result.ours, result.unit)} | {theirs} "
+        f"| {result.ratio:.3g}{mark} | {limit} | {result.repetitions} |"
+    )
 
 
 def machine(results: Sequence[Result]) -> str:

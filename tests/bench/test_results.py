@@ -14,7 +14,7 @@ from bench.errors import WrongResultError
 from bench.measures.rounds import require
 from bench.measures.settings import FULL, MILLION
 from bench.results import Result, compare, load, merge, save
-from bench.table import MARKS, table, write_report
+from bench.table import MARKS, write_report
 
 ONE = Result("P1", "a ÷ b", 8_000_000, 2.0, 8.0, 0.25, 0.25, 5)
 
@@ -49,17 +49,30 @@ def test_the_table_says_what_is_missed_and_leaves_the_page_alone(tmp_path: Path)
     """A miss is marked, a measure without a limit is not, and text around the marks stays."""
     missed = replace(ONE, id="P2", ratio=1.5, limit=1.0)
     free = replace(ONE, id="P5", unit="bytes", theirs=None, ratio=7.0, limit=None)
-    lines = table([free, missed, ONE]).splitlines()[2:]
-    assert [("missed" in line) for line in lines] == [False, True, False]
     page = tmp_path / "performance.md"
     (begin, end), (other_begin, other_end) = MARKS[FULL], MARKS[MILLION]
     page.write_text(f"before\n{begin}\nold\n{end}\nafter\n{other_begin}\nkept\n{other_end}\n")
-    write_report(page, [ONE], FULL)
+    write_report(page, [free, missed, ONE], FULL, whole=True)
     text = page.read_text()
+    assert [("missed" in line) for line in _rows(page)] == [False, True, False]
     assert text.startswith(f"before\n{begin}\n")
     assert text.endswith(f"{end}\nafter\n{other_begin}\nkept\n{other_end}\n")
     assert "old" not in text
-    assert lines[0] in text
+
+
+def test_a_single_measure_takes_the_place_of_its_row_alone(tmp_path: Path) -> None:
+    """Its row is the new one; the others, and what the page says of the whole run, stay."""
+    page = tmp_path / "performance.md"
+    begin, end = MARKS[FULL]
+    page.write_text(f"{begin}\n{end}\n")
+    smaller = replace(ONE, id="P10", what="c ÷ d")
+    write_report(page, [smaller, ONE, replace(ONE, what="the same, smaller")], FULL, whole=True)
+    page.write_text(page.read_text().replace("Measured on", "Measured once on"))
+    before = _rows(page)
+    write_report(page, [replace(ONE, ratio=0.125)], FULL, whole=False)
+    assert _rows(page)[1:] == before[1:]
+    assert "| 0.125 |" in _rows(page)[0]
+    assert "Measured once on" in page.read_text()
 
 
 def test_a_smaller_run_tells_nothing_of_a_larger_one(tmp_path: Path) -> None:
@@ -67,9 +80,13 @@ def test_a_smaller_run_tells_nothing_of_a_larger_one(tmp_path: Path) -> None:
     begin, end = MARKS[MILLION]
     page = tmp_path / "performance.md"
     page.write_text(f"{begin}\n{end}\n")
-    write_report(page, [ONE, replace(ONE, id="P4", size=MILLION)], MILLION)
+    write_report(page, [ONE, replace(ONE, id="P4", size=MILLION)], MILLION, whole=False)
     assert "| P4 |" in page.read_text()
     assert "| P1 |" not in page.read_text()
+
+
+def _rows(page: Path) -> list[str]:
+    return [line for line in page.read_text().splitlines() if line.startswith("| P")]
 
 
 def test_a_wrong_table_stops_the_benchmark() -> None:
