@@ -19,12 +19,12 @@ from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
 from lake.fs import FileInfo
 from lake.settings import Settings
+from lake.sizing import compiling
 from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
 from streaming.archive import plain_path
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging
-from streaming.sizing import compiling
 from streaming.upsert import Stored, plan_upsert
 
 

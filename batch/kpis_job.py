@@ -38,8 +38,8 @@ from lake.conflicts import CONFLICTS, retry_conflicts
 from lake.errors import FloError, no_table
 from lake.session import build_session
 from lake.settings import Settings
+from lake.sizing import sized_for
 from lake.tables import FEATURES, table_path, table_version
-from streaming.sizing import sized_for
 
 log = structlog.get_logger()
 

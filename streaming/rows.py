@@ -13,12 +13,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
+from lake.sizing import kept_as, sized_for
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop
 from streaming.phases import Phase, phase
-from streaming.sizing import kept_as, sized_for
 
 _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
 _DROPS = """

@@ -15,9 +15,9 @@ from checkpoints.ledger import carrying
 from lake.contract import Contract
 from lake.replacing import OLD, Replacement, Sizes, placed, with_old
 from lake.settings import Settings
+from lake.sizing import compiling
 from lake.tables import FEATURES, SNAPSHOTS, table_path
 from streaming.features import complete
-from streaming.sizing import compiling
 from streaming.steps import as_snapshots, pick_candidates, step, step_once
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")

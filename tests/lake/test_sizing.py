@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 
-from streaming.sizing import compiling, kept_as, sized_for
+from lake.sizing import compiling, kept_as, sized_for
 
 LIMIT = "spark.sql.codegen.hugeMethodLimit"
 PARTITIONS = "spark.sql.shuffle.partitions"
