@@ -3,9 +3,10 @@
 Settings of a session are tried in one process, batch by batch in turns: as shipped, then each with
 Spark's or Delta's own default in its place, with a batch between that is not timed, as the next one
 finds what the one before has left (a snapshot in fifty partitions, say). What is fixed at the start
-gets a process of its own, and all processes take the same drops in turns. The medians of warm
-batches are compared. What is not in the file and might be is tried in the same way. What matters on
-HDFS only is tried by streams on the sandbox's. The table goes to docs/performance.md.
+gets a process of its own, of 2 GB so that all fit, and they take the same drops in turns. The
+medians of warm batches are compared. What is not in the file and might be is tried in the same way.
+What matters on HDFS only is tried by streams on the sandbox's. The table goes to
+docs/performance.md.
 """
 
 from __future__ import annotations

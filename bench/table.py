@@ -45,13 +45,14 @@ def _written(path: Path, begin: str, end: str) -> tuple[str, dict[tuple[str, str
     between = path.read_text("utf-8").partition(begin)[2].partition(end)[0]
     heading = between.partition("\n| ")[0].strip()
     rows = [line for line in between.splitlines() if line.startswith("| P")]
-    return heading, {_name(line): line for line in rows}
+    return heading if heading.startswith("Measured") else "", {_name(line): line for line in rows}
 
 
 def _name(line: str) -> tuple[str, str]:
-    """What tells a row from others: P4 is measured at two sizes."""
+    """What tells a row from others: its measure, and of P4, which has two sizes, its words."""
     number, what = line.split(" | ")[:2]
-    return number.removeprefix("| "), what
+    number = number.removeprefix("| ")
+    return number, what if number == "P4" else ""
 
 
 def put_between(path: Path, begin: str, end: str, body: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lake.errors import no_table
 from lake.native_files import bounded, plain, reading
 from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
-from lake.settings import CONF, Settings, read_properties
+from lake.settings import Settings, spark_default
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +32,7 @@ class NativeTables:
     @property
     def zone(self) -> ZoneInfo:
         """The zone of Spark's sessions here, by the settings and by Spark's own file."""
-        named = self._settings.spark.get(_ZONE) or _spark_default(_ZONE)
+        named = self._settings.spark.get(_ZONE) or spark_default(_ZONE)
         return ZoneInfo(named or "UTC")
 
     def ask(self, question: Question) -> pa.Table:
@@ -98,12 +96,3 @@ def _commits(table: Any, limit: int) -> list[tuple[int, int, str]]:
         (int(each["version"]), int(each["timestamp"]), str(each["operation"]))
         for each in table.history(limit)
     ]
-
-
-def _spark_default(name: str) -> str:
-    """Read a setting from Spark's own defaults; empty where there is none."""
-    file = Path(os.environ.get("SPARK_CONF_DIR") or CONF) / "spark-defaults.conf"
-    try:
-        return read_properties(file).get(name, "")
-    except OSError:
-        return ""

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -101,12 +100,13 @@ def _parse(file: Path) -> ElementTree.ElementTree[ElementTree.Element]:
 
 
 def spark_submit(settings: Settings) -> list[str]:
-    """The start of a ``spark-submit`` command line for a job of ours, run in this environment.
+    """The start of a ``spark-submit`` command line for a job of ours.
 
+    It is to be run in the environment of this process, which is told what Java has to know.
     A secret is not on it, where every user of the machine could read it: the job reads the settings
     again, and gives them all to its session.
     """
-    home = Path(pyspark.__file__).parent
+    home = class_archive.SPARK_HOME
     options = settings.spark
     if settings.master.startswith("local"):  # elsewhere, the paths of this machine mean nothing
         class_archive.declare()

@@ -150,6 +150,15 @@ def is_secret(name: str) -> bool:
     return bool(_SECRET.search(name))
 
 
+def spark_default(name: str) -> str:
+    """Read a setting from Spark's own defaults; empty where there is none."""
+    file = Path(os.environ.get("SPARK_CONF_DIR") or CONF) / "spark-defaults.conf"
+    try:
+        return read_properties(file).get(name, "")
+    except OSError:
+        return ""
+
+
 def read_properties(path: Path) -> dict[str, str]:
     """Read a properties file of Spark's: a name, blanks, and a value on each line.
 

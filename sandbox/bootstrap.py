@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox import archive, jars
+from sandbox import class_archive, jars
 from sandbox.errors import UNREACHABLE, SandboxError
 from sandbox.java import find_java, version_of
 from sandbox.lock import locked
@@ -85,7 +85,7 @@ def set_up(lock_jars: bool = False) -> None:
         JARS.mkdir(exist_ok=True)
         jars.install(pinned, JARS_LOCK, JARS, java, ivy_jar())
     remember_java(java)
-    make_archive(java)
+    make_class_archive(java)
     python = ".".join(map(str, sys.version_info[:3]))
     say(f"ready (Python {python}, Java {version_of(java)} in {java})")
 
@@ -230,12 +230,14 @@ def remember_java(java: Path) -> None:
         JAVA_HOME_FILE.write_text(f"{java}\n", "utf-8")
 
 
-def make_archive(java: Path) -> None:
+def make_class_archive(java: Path) -> None:
     """Have Java archive the classes that Spark loads, unless it has for these jars."""
-    key = archive.key_of((java / "bin" / "java", ivy_jar().parent, JARS / "spark"))
-    if archive.is_due(JARS, key):
+    made_by = (ROOT / "lake" / "class_archive.py", ROOT / "flo" / "class_archive_job.py")
+    places = (java / "bin" / "java", ivy_jar().parent, JARS / "spark", *made_by)
+    key = class_archive.key_of(places)
+    if class_archive.is_due(JARS, key):
         say("having Java archive Spark's classes for quicker starts (a minute)")
-        archive.make(VENV / "bin" / "python", ROOT, JARS, java, key)
+        class_archive.make(VENV / "bin" / "python", ROOT, JARS, java, key)
 
 
 if __name__ == "__main__":

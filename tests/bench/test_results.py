@@ -66,10 +66,15 @@ def test_a_single_measure_takes_the_place_of_its_row_alone(tmp_path: Path) -> No
     begin, end = MARKS[FULL]
     page.write_text(f"{begin}\n{end}\n")
     smaller = replace(ONE, id="P10", what="c ÷ d")
-    write_report(page, [smaller, ONE, replace(ONE, what="the same, smaller")], FULL, whole=True)
+    write_report(
+        page,
+        [smaller, ONE, replace(ONE, id="P4"), replace(ONE, id="P4", what="smaller")],
+        FULL,
+        whole=True,
+    )
     page.write_text(page.read_text().replace("Measured on", "Measured once on"))
     before = _rows(page)
-    write_report(page, [replace(ONE, ratio=0.125)], FULL, whole=False)
+    write_report(page, [replace(ONE, what="in other words", ratio=0.125)], FULL, whole=False)
     assert _rows(page)[1:] == before[1:]
     assert "| 0.125 |" in _rows(page)[0]
     assert "Measured once on" in page.read_text()

@@ -37,8 +37,9 @@ def test_malformed_spark_settings_are_named_and_not_shown(
 WITH_A_SECRET = {"spark.driver.memory": "2g", "spark.hadoop.fs.some.access.key": "hunter2"}
 
 
-def test_a_secret_is_not_on_the_command_line() -> None:
+def test_a_secret_is_not_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """spark-submit gets every setting but those that every user of the machine would then read."""
+    monkeypatch.setenv("SPARK_SUBMIT_OPTS", "")
     command = " ".join(spark_submit(Settings(spark=WITH_A_SECRET)))
     assert "--conf=spark.driver.memory=2g" in command
     assert "hunter2" not in command

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # As in flo/stream_job.py.
+    # As in flo/stream_job.py: not this script's folder, but the packages beside it.
     _here = Path(__file__).resolve().parent
-    sys.path[:] = [str(_here.parent), *sys.path[1:]]
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != _here]
+    sys.path.insert(0, str(_here.parent))
 
 import shutil
 from typing import Any
@@ -35,7 +36,7 @@ def main() -> int:
         if code := stream_job.main(["--once", "--kpis"]):
             return code
     _look_at_hdfs()
-    spark = build_session(settings, "flo-archive", names=True)
+    spark = build_session(settings, "flo-class-archive", names=True)
     spark.sql("SELECT * FROM flo.channel_kpis ORDER BY 1").collect()
     spark.stop()
     return 0
