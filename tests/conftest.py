@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the sandbox or the session, which `make check` leaves out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "environment" in item.fixturenames:
+            item.add_marker(pytest.mark.spark)
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Start an HDFS of the tests' own, and point this process and its children at it."""

@@ -36,8 +36,6 @@ from lake.tables import (
 from tests.lakes import DropLake, csv, row
 from tests.processes import run_json
 
-pytestmark = pytest.mark.spark
-
 COUNTED = (FEATURES, SNAPSHOTS, QUARANTINE, LEDGER)
 BAD_FIRST = csv(row("c1"), row("c2"), row("c3"), row("c4", value_online="abc"))
 SECOND = csv(row("c1", last="2021-02-01", value_offline="25.00"), row("c5"))

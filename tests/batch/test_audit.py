@@ -226,7 +226,6 @@ def audit(
     return run
 
 
-@pytest.mark.spark
 def test_an_audit_of_a_real_lake(
     lake: DropLake, audit: Callable[[], tuple[int, dict[str, str], str]]
 ) -> None:

@@ -27,8 +27,6 @@ from lake.settings import Settings
 from lake.tables import FEATURES, TABLES
 from tests.lakes import HEADER, DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 DAY = 86_400_000
 NOW = datetime.now(UTC).replace(microsecond=0)
 NOW_MS = int(NOW.timestamp()) * 1000

@@ -37,8 +37,6 @@ from lake.tables import (
 )
 from tests.kpi_oracle import Numbers, Row, oracle, same
 
-pytestmark = pytest.mark.spark
-
 ALL = tuple(KPI_TABLES)
 KEY_COLUMNS = ("order_channel", "platform_type")
 Population = dict[str, Row]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
 from tests.kpi_oracle import CHANNEL, PLATFORM, Numbers, Row, oracle, same
-
-pytestmark = pytest.mark.spark
 
 SCHEMA = (
     "order_channel STRING, platform_type STRING, "

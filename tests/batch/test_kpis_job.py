@@ -17,8 +17,6 @@ from lake.errors import NotFoundError
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_HISTORY, TABLES, table_path
 
-pytestmark = pytest.mark.spark
-
 ALL = tuple(KPI_TABLES)
 
 

@@ -44,8 +44,6 @@ from lake.tables import (
 from tests.lakes import DropLake, csv, row
 from tests.processes import run_json
 
-pytestmark = pytest.mark.spark
-
 ANY = Limits()
 
 

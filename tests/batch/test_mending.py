@@ -214,7 +214,6 @@ def test_an_export_needs_one_drop(tmp_path: Path) -> None:
     assert "--drop" in str(done.exception)
 
 
-@pytest.mark.spark
 def test_mended_rows_are_accepted_with_all_that_was_right_in_them(
     lake: DropLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,8 +16,6 @@ from batch.kpis_job import compute_kpis
 from lake.tables import CHANNEL_KPIS, CHANNEL_PLATFORM_KPIS, FEATURES, PLATFORM_KPIS
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 FIGURES: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "samples" / "published.json").read_text("utf-8")
 )

@@ -14,8 +14,6 @@ from batch.kpis_job import compute_kpis
 from lake.tables import CHANNEL_KPIS, FEATURES, QUARANTINE
 from tests.lakes import DropLake
 
-pytestmark = pytest.mark.spark
-
 DAY = 86_400_000
 T0 = 1_640_000_000_000  # 2021-12-20
 COUNTS = ("inserted", "updated", "unchanged", "stale", "superseded", "quarantined")

@@ -19,8 +19,6 @@ from lake.tables import FEATURES, table_path, table_version
 from tests.faults.drops import make_drops
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 DROPS = make_drops(seed=9, count=3)
 
 

@@ -22,8 +22,6 @@ from lake.errors import NotFoundError
 from lake.settings import Settings
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 IDS = [f"5f9e0a3c-{number:04d}-11eb-9c4a-000d3a38a36f" for number in range(9)]
 _MS = 1_790_000_000_000
 

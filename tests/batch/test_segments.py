@@ -126,7 +126,6 @@ def test_each_pair_of_scores_has_one_segment() -> None:
             assert named == [name_of(pair)]
 
 
-@pytest.mark.spark
 @pytest.mark.parametrize(
     "rows",
     [
@@ -172,7 +171,6 @@ def add(spark: SparkSession, settings: Settings, rows: list[Customer]) -> None:
     frame_of(spark, rows).write.format("delta").mode("append").save(table_path(settings, FEATURES))
 
 
-@pytest.mark.spark
 def test_a_run_replaces_the_table_whole(
     spark: SparkSession, lake: Settings, tmp_path: Path
 ) -> None:
@@ -200,7 +198,6 @@ def test_a_run_replaces_the_table_whole(
     assert not any(row["master_id"] in said for row in rows)
 
 
-@pytest.mark.spark
 def test_the_summary_is_exact(spark: SparkSession) -> None:
     """Counts and averages are those of the segment's customers; segments have a fixed order."""
     rows = customers(90, 7, days=90, cents=10**7, orders=9)
@@ -220,7 +217,6 @@ def test_the_summary_is_exact(spark: SparkSession) -> None:
         assert row["avg_frequency"] == pytest.approx(own["frequency"].mean())
 
 
-@pytest.mark.spark
 def test_without_customers_the_remedy_is_named(
     spark: SparkSession, lake: Settings, tmp_path: Path
 ) -> None:

@@ -31,8 +31,6 @@ from lake.tables import (
 from tests.faults.drops import make_drops
 from tests.lakes import HEADER, DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 DROPS = make_drops(seed=5, count=8)
 MINUTE = 60_000
 BAD = csv(row(""), row(" "))

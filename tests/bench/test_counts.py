@@ -15,8 +15,6 @@ from lake.tables import FEATURES, table_path
 from samples import write_drops
 from tests.lakes import DropLake
 
-pytestmark = pytest.mark.spark
-
 CUSTOMERS, ROWS = 20_000, 1_000
 # What a batch may cost; measured, and held so that it does not creep up unseen.
 MOST_JOBS, MOST_TASKS = 15, 33

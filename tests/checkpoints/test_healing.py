@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from checkpoints.rebuilding import find_set_aside
 from checkpoints.spark_checkpoint import checkpoint_path
 from lake.tables import SNAPSHOTS
 from streaming.supervisor import Supervisor
 from tests.lakes import DropLake, csv, row
-
-pytestmark = pytest.mark.spark
 
 
 def empty(lake: DropLake, name: str) -> None:

@@ -20,8 +20,6 @@ from tests.faults.drops import MadeDrop, make_drops
 from tests.faults.pictures import count_differences, take_picture
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 STEPS = (
     "after_snapshots",
     "after_quarantine",

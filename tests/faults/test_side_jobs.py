@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import pytest
-
 from batch.kpis_job import compute_kpis
 from batch.upkeep.maintain import Limits, compact, look_at, own_session, vacuum
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS
@@ -15,8 +13,6 @@ from tests.faults.drops import MadeDrop
 from tests.faults.running import running
 from tests.faults.world import assert_as_if_nothing_had_been, put
 from tests.lakes import DropLake, csv, row
-
-pytestmark = pytest.mark.spark
 
 COMMON, OWN = 40, 10
 """Customers that every drop has, and customers that only one has."""

@@ -11,8 +11,6 @@ from pyspark.sql import SparkSession
 
 from flo.logs import configure_java_logs
 
-pytestmark = pytest.mark.spark
-
 
 @pytest.fixture
 def layout(spark: SparkSession) -> Iterator[Callable[[], Any]]:

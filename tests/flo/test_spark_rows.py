@@ -12,8 +12,6 @@ from pyspark.sql import SparkSession
 
 from flo.output import Format, print_frame
 
-pytestmark = pytest.mark.spark
-
 
 @pytest.fixture
 def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -124,7 +124,6 @@ def test_its_recipe_is_the_readme_s(stored: NotebookNode) -> None:
     assert any(FILE_NAME in line for line in lines)
 
 
-@pytest.mark.spark
 @pytest.mark.integration
 def test_it_runs_from_top_to_bottom(
     flo100k: DropLake, environment: dict[str, str], stored: NotebookNode, tmp_path: Path

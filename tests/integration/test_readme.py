@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from pyspark.sql import SparkSession
 
 from tests.commands import understand
@@ -47,7 +46,6 @@ def test_each_picture_is_there_and_is_described() -> None:
         assert (ROOT / path).is_file(), path
 
 
-@pytest.mark.spark
 def test_every_column_of_every_table_is_named(spark: SparkSession) -> None:
     """The README names all tables and all their columns."""
     from lake.tables import TABLES

@@ -133,7 +133,6 @@ def test_a_reader_with_a_keyboard_reaches_everything(browser: Browser, tmp_path:
     assert len([each for each in reached if each.endswith(" solid")]) >= wanted
 
 
-@pytest.mark.spark
 def test_the_report_of_a_lake_opens_with_its_charts(
     browser: Browser, lake: DropLake, tmp_path: Path
 ) -> None:

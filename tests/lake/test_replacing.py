@@ -20,8 +20,6 @@ from lake.settings import Settings
 from lake.tables import FEATURES, newest_snapshot, open_table, table_path
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 PEOPLE = [f"c{number}" for number in range(6)]
 
 

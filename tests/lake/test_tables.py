@@ -12,8 +12,6 @@ from pyspark.sql import SparkSession
 from lake.tables import CUSTOMER_SEGMENTS, DATABASE, TABLES, declare_names, table_path
 from tests.lakes import DropLake
 
-pytestmark = pytest.mark.spark
-
 
 @pytest.fixture
 def session(spark: SparkSession) -> Iterator[SparkSession]:

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-import pytest
 from pyspark.sql import SparkSession
 
 from tests.streaming.resaved import PROPERTIES, Dialect, Value, draw_dialect, save, write_cells
@@ -26,8 +25,6 @@ from tests.streaming.workshop import (
     stage,
     tells,
 )
-
-pytestmark = pytest.mark.spark
 
 
 def draw_table(random: Random, rows: int = 12) -> dict[str, list[Value]]:

@@ -12,8 +12,6 @@ from lake.tables import FEATURES, open_table
 from tests.lakes import DropLake
 from tests.oracle import REQUIRED, File, Oracle
 
-pytestmark = pytest.mark.spark
-
 MINUTE = 60_000
 T0 = 1_640_000_000_000  # 2021-12-20
 USUAL = {

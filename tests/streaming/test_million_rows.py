@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from pyspark.sql import functions as F
 
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from tests.lakes import HEADER, DropLake
-
-pytestmark = pytest.mark.spark
 
 ROWS = 1_000_000
 BAD = ROWS // 100

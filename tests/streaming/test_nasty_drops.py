@@ -23,8 +23,6 @@ from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from streaming.supervisor import Supervisor
 from tests.lakes import HEADER, DropLake
 
-pytestmark = pytest.mark.spark
-
 MADE = int(datetime(2021, 6, 29, 9, tzinfo=UTC).timestamp() * 1000)
 NIGHT = int(datetime(2021, 6, 29, 21, 30, tzinfo=UTC).timestamp() * 1000)  # the 30th in Istanbul
 LINE_LIMIT = 1 << 17

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from pyspark.sql import functions as F
 
 from lake.tables import QUARANTINE, SNAPSHOTS
 from tests.lakes import DropLake, csv, row
-
-pytestmark = pytest.mark.spark
 
 DAY = 86_400_000
 T0 = 1_640_000_000_000  # 2021-12-20

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
@@ -172,7 +171,6 @@ def test_the_rule_itself_knows_no_order(batches: list[list[File]], data: st.Data
     assert one_by_one.kpis("order_channel") == at_once.kpis("order_channel")
 
 
-@pytest.mark.spark
 @given(batches=arrangements())
 @settings(
     max_examples=3, deadline=None, derandomize=True, database=None,

@@ -43,8 +43,6 @@ from tests.streaming.workshop import (
     tells,
 )
 
-pytestmark = pytest.mark.spark
-
 # The real files have no letter beyond ASCII, which no encoding could get wrong; a Turkish
 # supplier's program spells the categories so.
 TURKISH = {"COCUK": "ÇOCUK", "AKTIFCOCUK": "AKTİFÇOCUK", "AKTIFSPOR": "AKTİFSPOR"}

@@ -12,8 +12,6 @@ from streaming.processor import Processor
 from streaming.sweep import find_deferred, names_of, sweep
 from tests.lakes import DropLake, csv, row
 
-pytestmark = pytest.mark.spark
-
 T0 = 1_640_000_000_000  # 2021-12-20
 
 
