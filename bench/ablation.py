@@ -6,7 +6,8 @@ finds what the one before has left (a snapshot in fifty partitions, say). What i
 gets a process of its own, of 2 GB so that all fit, and they take the same drops in turns. The
 medians of warm batches are compared. What is not in the file and might be is tried in the same way.
 What matters on HDFS only is tried by streams on the sandbox's. The table goes to
-docs/performance.md.
+docs/performance.md; ``--only hdfs`` (or ``session``, ``start``) tries one of the three, and leaves
+the rows of the others.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench import spark_conf
 from bench.contenders.client import Contender
@@ -91,17 +93,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.ablation", description=__doc__)
     parser.add_argument("--customers", type=int, default=200_000)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--only", choices=("session", "start", "hdfs"))
     options = parser.parse_args(arguments)
     rounds = _WARM_UP_ROUNDS + options.repetitions
     with measuring():
         changes = 2 * rounds * (1 + len(OF_SESSION))
         large = dataset(options.customers, rows=10_000, changes=changes)
         both = (data_of(), large)
-        effects = _compare(OF_SESSION, [_in_session(each, rounds) for each in both])
-        effects += _compare(AT_START, [_in_processes(each, options.repetitions) for each in both])
-        effects += _on_hdfs(options.repetitions)
-    put_between(REPORT, BEGIN, END, _table(effects, large.customers))
+        parts: dict[str, Callable[[], list[Effect]]] = {
+            "session": lambda: _compare(OF_SESSION, [_in_session(each, rounds) for each in both]),
+            "start": lambda: _compare(
+                AT_START, [_in_processes(each, options.repetitions) for each in both]
+            ),
+            "hdfs": lambda: _on_hdfs(options.repetitions),
+        }
+        for part in [options.only] if options.only else parts:
+            publish(REPORT, parts[part](), large.customers)
     return 0
+
+
+def publish(page: Path, effects: Sequence[Effect], customers: int) -> None:
+    """Put the rows of these settings into the table of a page, in the place of earlier ones."""
+    text = page.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
+    rows = {line.split("|")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    rows |= {line.split("|")[1]: line for line in map(_row, effects)}
+    heading = [
+        f"| setting | tried | 10 rows into 20,000 | 10,000 rows into {customers:,} |",
+        "|---|---|---|---|",
+    ]
+    put_between(page, BEGIN, END, "\n".join([*heading, *rows.values()]))
 
 
 def _compare(tried: Mapping[str, str], times: Sequence[Times]) -> list[Effect]:
@@ -179,16 +199,12 @@ def _on_hdfs(repetitions: int) -> list[Effect]:
     return _compare({name: value for name, (value, _) in ON_HDFS.items()}, [_told(times)])
 
 
-def _table(effects: Sequence[Effect], customers: int) -> str:
-    lines = [
-        f"| setting | tried | 10 rows into 20,000 | 10,000 rows into {customers:,} |",
-        "|---|---|---|---|",
+def _row(effect: Effect) -> str:
+    pairs = [
+        f"{tried:.2f} s, shipped {shipped:.2f} s ({tried / shipped:.2f}×)"
+        for tried, shipped in zip(effect.seconds, effect.shipped, strict=True)
     ]
-    for each in effects:
-        pairs = [f"{a:.2f} s, shipped {b:.2f} s ({a / b:.2f}×)"
-                 for a, b in zip(each.seconds, each.shipped, strict=True)]  # fmt: skip
-        lines.append(f"| `{each.setting}` | `{each.value}` | {' | '.join((*pairs, '–')[:2])} |")
-    return "\n".join(lines)
+    return f"| `{effect.setting}` | `{effect.value}` | {' | '.join((*pairs, '–')[:2])} |"
 
 
 if __name__ == "__main__":
