@@ -45,9 +45,9 @@ OF_SESSION = {
     "spark.sql.shuffle.partitions": "200",
     "spark.databricks.delta.snapshotPartitions": "50",
     "spark.sql.adaptive.enabled": "true",
-    "spark.sql.files.maxPartitionBytes": "128m",
     "spark.sql.inMemoryColumnarStorage.compressed": "true",
     "spark.sql.parquet.outputTimestampType": "INT96",
+    "spark.sql.files.maxPartitionBytes": "64m",
     "spark.sql.codegen.hugeMethodLimit": "8000",
     "spark.sql.optimizer.runtime.bloomFilter.enabled": "false",
 }
