@@ -30,7 +30,7 @@ from bench.measures.history import ROUND, stream_round
 from bench.measures.streams import data_of
 from bench.places import REPORT
 from bench.say import say
-from bench.table import put_between
+from bench.table import put_between, text_between
 
 BEGIN = "<!-- settings: begin (written by `python -m bench.ablation`) -->"
 END = "<!-- settings: end -->"
@@ -114,9 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def publish(page: Path, effects: Sequence[Effect], customers: int) -> None:
     """Put the rows of these settings into the table of a page, in the place of earlier ones."""
-    text = page.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
-    rows = {line.split("|")[1]: line for line in text.splitlines() if line.startswith("| `")}
-    rows |= {line.split("|")[1]: line for line in map(_row, effects)}
+    earlier = [line for line in text_between(page, BEGIN, END).splitlines() if "| `" in line]
+    rows = {line.split("|")[1]: line for line in (*earlier, *map(_row, effects))}
     heading = [
         f"| setting | tried | 10 rows into 20,000 | 10,000 rows into {customers:,} |",
         "|---|---|---|---|",

@@ -42,7 +42,7 @@ def write_report(path: Path, results: Sequence[Result], size: int, *, whole: boo
 
 def _written(path: Path, begin: str, end: str) -> tuple[str, dict[tuple[str, str], str]]:
     """What a page has between two marks: a heading, and the rows by their names."""
-    between = path.read_text("utf-8").partition(begin)[2].partition(end)[0]
+    between = text_between(path, begin, end)
     heading = between.partition("\n| ")[0].strip()
     rows = [line for line in between.splitlines() if line.startswith("| P")]
     return heading if heading.startswith("Measured") else "", {_name(line): line for line in rows}
@@ -53,6 +53,11 @@ def _name(line: str) -> tuple[str, str]:
     number, what = line.split(" | ")[:2]
     number = number.removeprefix("| ")
     return number, what if number == "P4" else ""
+
+
+def text_between(path: Path, begin: str, end: str) -> str:
+    """Read what a page has between two marks."""
+    return path.read_text("utf-8").partition(begin)[2].partition(end)[0]
 
 
 def put_between(path: Path, begin: str, end: str, body: str) -> None:
