@@ -60,8 +60,8 @@ def _run(plan: Plan, wanted: set[str]) -> tuple[list[Result], set[str]]:
     """Run group after group, and keep what is found at once; tell it, and what was left out."""
     began = time.monotonic()
     deadline = None if plan.seconds is None else began + plan.seconds
-    kept = load_results(RESULTS)
-    if wanted == set(IDS):
+    kept, whole = load_results(RESULTS), wanted == set(IDS)
+    if whole:
         kept = [each for each in kept if deadline is not None and each.id in _LONG]
     found: list[Result] = []
     left_out: set[str] = set()
@@ -94,7 +94,6 @@ def _run(plan: Plan, wanted: set[str]) -> tuple[list[Result], set[str]]:
             kept = merge(kept, found)
             save(RESULTS, kept)
             if plan.size in MARKS:
-                whole = wanted == set(IDS)
                 write_report(REPORT, kept if whole else found, plan.size, whole=whole)
     say(f"{RESULTS} is written after {(time.monotonic() - began) / 60:.1f} minutes.")
     return found, left_out

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from sandbox.jars import digest
+
 ARCHIVE, KEY = "classes.jsa", "classes.key"
 #: The exit code of ``flo.class_archive`` where Java makes none, which another try will not change.
 NONE_MADE = 4
@@ -20,8 +22,8 @@ def key_of(places: Iterable[Path]) -> str:
     """
     found = hashlib.sha256()
     for each in places:
-        state = each.read_bytes() if each.is_file() else str(each.stat().st_mtime_ns).encode()
-        found.update(f"{each}\n{hashlib.sha256(state).hexdigest()}\n".encode())
+        state = digest(each) if each.is_file() else each.stat().st_mtime_ns
+        found.update(f"{each}\n{state}\n".encode())
     return found.hexdigest()
 
 
