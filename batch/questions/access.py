@@ -67,7 +67,7 @@ def java_properties(settings: Settings, own: Mapping[str, str]) -> dict[str, str
     found = {
         name.removeprefix("spark.hadoop."): value
         for name, value in {**settings.spark, **own}.items()
-        if name.startswith(f"{_HIVE}server2.")
+        if name.startswith((_AUTHENTICATION, f"{_HIVE}server2.custom.authentication"))
     }
     return found | ({"flo.users": str(settings.users)} if settings.users else {})
 

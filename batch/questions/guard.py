@@ -46,7 +46,7 @@ class Guard:
     def know_users(self) -> None:
         """Have Hive find the class that knows the users of the file."""
         bytecodes = self._compile("UserFile", None).getBytecodes()
-        self._door.declare(bytecodes[USER_FILE])
+        self._door.declare(bytecodes[next(iter(bytecodes))])
 
     def open(self) -> Any:
         """Start the server."""

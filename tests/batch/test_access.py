@@ -26,6 +26,18 @@ def test_other_machines_are_not_answered_without_asking_who_they_are() -> None:
         require_access(settings, "127.0.0.1", is_open=False)
 
 
+def test_the_command_refuses_it_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence with the remedies, and exit code 2."""
+    monkeypatch.delenv("FLO_USERS", raising=False)
+    monkeypatch.setattr("batch.questions.serving.build_session", lambda *_: pytest.fail("started"))
+    arguments = ["serve", "--host", "0.0.0.0", "--port", "0"]
+    failed = CliRunner().invoke(cli.app, arguments).exception
+    assert failed is not None
+    failure = explain(failed)
+    assert failure.exit_code == 2
+    assert "flo user NAME" in failure.message
+
+
 @pytest.mark.parametrize("kind", ["LDAP", "KERBEROS", "kerberos", "PAM"])
 def test_a_site_may_use_what_it_has(kind: str) -> None:
     """What Hive can ask is accepted, and is told to Hive where Hive looks for it."""
