@@ -1,4 +1,5 @@
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -11,11 +12,14 @@ import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistryBase;
 import org.apache.spark.sql.catalyst.analysis.ResolvedNamespace;
 import org.apache.spark.sql.catalyst.analysis.ResolvedTable;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedRelation;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedTable;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedTableOrView;
+import org.apache.spark.sql.catalyst.analysis.UnresolvedTableValuedFunction;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedView;
 import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.apache.spark.sql.catalyst.expressions.PlanExpression;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
@@ -31,7 +35,6 @@ import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
 import org.apache.spark.unsafe.Platform;
 import scala.Option;
 import scala.Tuple2;
-import scala.Tuple3;
 import scala.collection.Iterable;
 import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.AbstractFunction1;
@@ -40,10 +43,9 @@ import scala.runtime.BoxedUnit;
 /**
  * Lets through what is listed in allowed.toml, and nothing else, in each session that a client gets.
  *
- * <p>A plan is looked at twice: as it was parsed, before Spark opens what a name may stand for, and
- * as it was analysed, before anything of it is executed. A function that is not listed has its
- * place in the session's registry taken by a refusal, so that it cannot be called under any name,
- * in any place, nor while a plan is analysed.
+ * <p>A plan is looked at twice: as it was parsed, by the names in it, before Spark opens what a name
+ * stands for or evaluates an argument; and as it was analysed, by the places that are read and by the
+ * functions' classes, before anything of it is executed.
  *
  * <p>Written for Janino, which Spark compiles its own code with: no generics, no lambdas.
  */
@@ -58,6 +60,9 @@ public final class ReadOnly {
     private Set catalogs;
     private Map settings;
     private Path tables;
+    /** Of functions: a class of an allowed one may stand for a refused one as well. */
+    private final Set allowedClasses = new HashSet();
+    private final Set refusedClasses = new HashSet();
 
     /** Take the lists, by the names that they have in the file, and where the tables are. */
     public void allow(Map lists, Map settings, String tables) {
@@ -71,16 +76,20 @@ public final class ReadOnly {
 
     /** Hold all sessions that are opened from now on to the lists. */
     public void guard(SparkSession spark) {
+        learnClasses(spark.sessionState().functionRegistry());
+        learnClasses(spark.sessionState().tableFunctionRegistry());
+        refusedClasses.removeAll(allowedClasses);
         SparkSessionExtensions extensions = spark.extensions();
         extensions.injectHintResolutionRule(new EachSession(this, true));
         extensions.injectCheckRule(new EachSession(this, false));
-        FunctionRegistryBase scalar = spark.sessionState().functionRegistry();
-        for (Iterator each = unlisted(scalar).iterator(); each.hasNext(); ) {
-            extensions.injectFunction(refusal(scalar, (FunctionIdentifier) each.next()));
-        }
-        FunctionRegistryBase tabular = spark.sessionState().tableFunctionRegistry();
-        for (Iterator each = unlisted(tabular).iterator(); each.hasNext(); ) {
-            extensions.injectTableFunction(refusal(tabular, (FunctionIdentifier) each.next()));
+    }
+
+    private void learnClasses(FunctionRegistryBase registry) {
+        for (Iterator each = iterate(registry.listFunction()); each.hasNext(); ) {
+            FunctionIdentifier function = (FunctionIdentifier) each.next();
+            ExpressionInfo info = (ExpressionInfo) registry.lookupFunction(function).get();
+            boolean isAllowed = functions.contains(function.funcName());
+            (isAllowed ? allowedClasses : refusedClasses).add(info.getClassName());
         }
     }
 
@@ -104,27 +113,14 @@ public final class ReadOnly {
         return new Refusal(sentence);
     }
 
-    private List unlisted(FunctionRegistryBase registry) {
-        List found = new ArrayList();
-        for (Iterator each = iterate(registry.listFunction()); each.hasNext(); ) {
-            FunctionIdentifier function = (FunctionIdentifier) each.next();
-            if (!functions.contains(function.funcName())) {
-                found.add(function);
-            }
-        }
-        return found;
-    }
-
-    private static Tuple3 refusal(FunctionRegistryBase registry, FunctionIdentifier function) {
-        Object description = registry.lookupFunction(function).get();
-        return new Tuple3(function, description, new RefusedFunction(function.funcName()));
-    }
-
     void checkPlan(LogicalPlan plan) {
         // A Scala object's class ends in a dollar.
         String name = plan.getClass().getSimpleName().replace("$", "");
         if (!plans.contains(name)) {
             refuse(name);
+        }
+        if (plan instanceof UnresolvedTableValuedFunction) {
+            checkFunction(((UnresolvedTableValuedFunction) plan).name());
         }
         checkSettings(plan);
         checkName(plan);
@@ -138,12 +134,31 @@ public final class ReadOnly {
     }
 
     private void checkExpression(Expression expression) {
+        if (expression instanceof UnresolvedFunction
+                && !((UnresolvedFunction) expression).isInternal()) {
+            checkFunction(((UnresolvedFunction) expression).nameParts());
+        }
+        String name = expression.getClass().getSimpleName();
+        if (refusedClasses.contains(expression.getClass().getName())) {
+            refuse("the function " + expression.prettyName());
+        } else if (name.startsWith("ExpressionWithUnresolvedIdentifier")) {
+            refuse("a function whose name is computed");
+        }
         if (expression instanceof PlanExpression
                 && ((PlanExpression) expression).plan() instanceof LogicalPlan) {
             checkPlan((LogicalPlan) ((PlanExpression) expression).plan());
         }
         for (Iterator each = iterate(expression.children()); each.hasNext(); ) {
             checkExpression((Expression) each.next());
+        }
+    }
+
+    /** Whatever stands before a function's name, it is the name that is listed. */
+    private void checkFunction(Iterable nameParts) {
+        List parts = new ArrayList(CollectionConverters.asJavaCollection(nameParts));
+        String name = (String) parts.get(parts.size() - 1);
+        if (!isIn(functions, name)) {
+            refuse("the function " + name);
         }
     }
 
@@ -289,20 +304,6 @@ public final class ReadOnly {
         public Object apply(Object plan) {
             lists.checkPlan((LogicalPlan) plan);
             return BoxedUnit.UNIT;
-        }
-    }
-
-    /** What stands in the registry in the place of a function. */
-    private static final class RefusedFunction extends AbstractFunction1 {
-        private final String name;
-
-        RefusedFunction(String name) {
-            this.name = name;
-        }
-
-        public Object apply(Object arguments) {
-            refuse("the function " + name);
-            return null;
         }
     }
 

@@ -18,9 +18,10 @@ class Guard:
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         """Compile it with Spark's own compiler, and give it its lists."""
-        self._jvm: Any = spark._jvm
-        self._session: Any = spark._jsparkSession
-        context = self._jvm.Thread.currentThread().getContextClassLoader()
+        jvm: Any = spark._jvm
+        session: Any = spark._jsparkSession
+        self._jvm, self._session = jvm, session
+        context = jvm.Thread.currentThread().getContextClassLoader()
         checks = self._compile("ReadOnly", context).getClassLoader()
         self._lists = checks.loadClass("ReadOnly").newInstance()
         allowed = read_allowed()

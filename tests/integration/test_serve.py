@@ -84,9 +84,15 @@ INTRUSIONS = (
     # A schema is evaluated while a plan is analysed.
     "SELECT from_json('1',"
     " xpath_string('<!DOCTYPE a SYSTEM \"http://127.0.0.1:{port}/\"><a/>', '/a'))",
+    'SELECT from_json(\'{{}}\', \'{{"type":"struct","fields":[{{"name":"a","type":"string",'
+    '"nullable":true,"metadata":{{"EXISTS_DEFAULT":"xpath_string(\\\'<a>1</a>\\\', \\\'a\\\')"}}}}]}}\')',
     "SELECT builtin.xpath_string('<a/>', '/a')",
     "SELECT system.builtin.xpath_string('<a/>', '/a')",
     "SELECT IDENTIFIER('xpath' || '_string')('<a/>', '/a')",
+    "SELECT * FROM (SELECT 1) LATERAL VIEW xpath('<a/>', 'a') t AS b",
+    "SELECT * FROM VALUES (xpath_string('<a/>', 'a')) AS t (a)",
+    "EXPLAIN SELECT reflect('java.lang.System', 'lineSeparator')",
+    "DESCRIBE QUERY SELECT reflect('java.lang.System', 'lineSeparator')",
     "SELECT transform(array('<a/>'), x -> xpath_string(x, '/a'))",
     "SELECT input_file_name() FROM drops",
     # A table of Delta's, but none of ours.
@@ -396,7 +402,6 @@ def test_xml_opens_nothing_in_the_servers_java(
         ("SHOW CATALOGS", "spark_catalog"),
         ("SHOW NAMESPACES IN spark_catalog", "flo"),
         ("SHOW COLUMNS IN flo.drops", "drop_id"),
-        ("SHOW CREATE TABLE drops", "USING delta"),
         ("SHOW TBLPROPERTIES customer_features", "delta."),
         ("SHOW FUNCTIONS LIKE 'abs'", "abs"),
         ("DESCRIBE EXTENDED spark_catalog.flo.drops", "Location"),
@@ -417,7 +422,7 @@ def test_xml_opens_nothing_in_the_servers_java(
             "1",
         ),
         (
-            "SELECT c FROM drops, LATERAL (SELECT drops.rows_read AS c) TABLESAMPLE (100 PERCENT)",
+            "SELECT c FROM drops, LATERAL (SELECT drops.rows_read AS c)",
             "1",
         ),
         ("SELECT DISTINCT extract(YEAR FROM DATE'2026-01-02') || '!', 2 BETWEEN 1 AND 3", "2026!"),
