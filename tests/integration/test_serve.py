@@ -34,6 +34,7 @@ from streaming.supervisor import Supervisor
 from tests.lakes import DropLake, csv, is_refused, row
 from tests.processes import run, wait_for
 from tests.servers import Beeline, Server
+from tests.statements import CHANGES, INTRUSIONS, QUESTIONS
 
 pytestmark = pytest.mark.integration
 
@@ -41,89 +42,6 @@ SQL_CONF = "org.apache.spark.sql.internal.SQLConf"
 CONFIG_ENTRY = "org.apache.spark.internal.config.ConfigEntry"
 CONF_VARS = "org.apache.hadoop.hive.conf.HiveConf$ConfVars"
 REFUSED = "This server only reads"
-CHANGES = (
-    "INSERT INTO channel_kpis SELECT * FROM channel_kpis",
-    "INSERT OVERWRITE customer_features SELECT * FROM customer_features WHERE false",
-    "UPDATE customer_features SET order_channel = 'x'",
-    "DELETE FROM customer_features",
-    "MERGE INTO drops USING drops AS other ON false WHEN NOT MATCHED THEN INSERT *",
-    "TRUNCATE TABLE customer_features",
-    "DROP TABLE customer_features",
-    "DROP DATABASE flo CASCADE",
-    "CREATE TABLE mine (a INT) USING delta",
-    "CREATE TABLE mine USING delta AS SELECT 1 AS a",
-    "CREATE VIEW mine AS SELECT 1 AS a",
-    "ALTER TABLE customer_features SET TBLPROPERTIES ('a' = 'b')",
-    "ALTER TABLE customer_features RENAME TO mine",
-    "OPTIMIZE customer_features",
-    "VACUUM customer_features",
-    "RESTORE TABLE customer_features TO VERSION AS OF 0",
-    "WITH one AS (SELECT 1) INSERT INTO drops SELECT drops.* FROM drops, one",
-    "EXECUTE IMMEDIATE 'DROP TABLE customer_features'",
-)
-# What would read or write this machine as whoever started the server, run a program of theirs, or
-# have the server call somebody: {port} is somebody who listens.
-INTRUSIONS = (
-    "INSERT OVERWRITE LOCAL DIRECTORY '{folder}/made' USING csv SELECT 1",
-    "CREATE TABLE mine USING csv LOCATION 'file://{folder}/made' AS SELECT 1 AS a",
-    "SELECT TRANSFORM (1) USING 'touch {folder}/made' AS (a)",
-    "SELECT reflect('java.lang.System', 'getProperty', 'user.name')",
-    "SELECT * FROM drops WHERE path IN (SELECT java_method('java.lang.System', 'lineSeparator'))",
-    "SELECT * FROM text.`file://{folder}/secret`",
-    "SELECT * FROM parquet.`http://127.0.0.1:{port}/secret`",
-    "WITH it AS (SELECT * FROM csv.`file://{folder}/secret`) SELECT * FROM it",
-    "ADD JAR '{folder}/secret'",
-    "CREATE TEMPORARY FUNCTION mine AS 'a.B' USING JAR '{folder}/secret'",
-    "CREATE TEMPORARY VIEW mine USING csv OPTIONS (path 'file://{folder}/secret')",
-    # A schema for validation, which names a file: the error would quote it.
-    "SELECT from_xml('<a>1</a>', 'a string', map('rowValidationXSDPath', '{folder}/a.xsd'))",
-    "SELECT from_xml('<a>1</a>', 'a string',"
-    " map('rowValidationXSDPath', 'http://127.0.0.1:{port}/a.xsd'))",
-    "SELECT schema_of_xml('<a>1</a>')",
-    "SELECT xpath_string('<!DOCTYPE a SYSTEM \"http://127.0.0.1:{port}/\"><a>1</a>', '/a')",
-    # A schema is evaluated while a plan is analysed.
-    "SELECT from_json('1',"
-    " xpath_string('<!DOCTYPE a SYSTEM \"http://127.0.0.1:{port}/\"><a/>', '/a'))",
-    'SELECT from_json(\'{{}}\', \'{{"type":"struct","fields":[{{"name":"a","type":"string",'
-    '"nullable":true,"metadata":{{"EXISTS_DEFAULT":"xpath_string(\\\'<a>1</a>\\\', \\\'a\\\')"}}}}]}}\')',
-    "SELECT builtin.xpath_string('<a/>', '/a')",
-    "SELECT system.builtin.xpath_string('<a/>', '/a')",
-    "SELECT IDENTIFIER('xpath' || '_string')('<a/>', '/a')",
-    "SELECT * FROM (SELECT 1) LATERAL VIEW xpath('<a/>', 'a') t AS b",
-    "SELECT * FROM VALUES (xpath_string('<a/>', 'a')) AS t (a)",
-    "EXPLAIN SELECT reflect('java.lang.System', 'lineSeparator')",
-    "DESCRIBE QUERY SELECT reflect('java.lang.System', 'lineSeparator')",
-    "SELECT transform(array('<a/>'), x -> xpath_string(x, '/a'))",
-    "SELECT input_file_name() FROM drops",
-    # A table of Delta's, but none of ours.
-    "SELECT * FROM delta.`file://{folder}/table`",
-    "SELECT * FROM delta.`file://{folder}/table@v0`",
-    "SELECT * FROM delta.`file://{folder}/table` VERSION AS OF 0",
-    "SELECT * FROM IDENTIFIER('delta.`file://{folder}/table`')",
-    "SELECT * FROM drops WHERE EXISTS (SELECT 1 FROM delta.`file://{folder}/table`)",
-    "SELECT * FROM table_changes_by_path('file://{folder}/table', 0)",
-    "SELECT * FROM delta.`http://127.0.0.1:{port}/table`",
-    "DESCRIBE DETAIL 'file://{folder}/table'",
-    "DESCRIBE DETAIL delta.`file://{folder}/table`",
-    "DESCRIBE HISTORY 'file://{folder}/table'",
-    "DESCRIBE HISTORY delta.`file://{folder}/table`",
-    "DESCRIBE TABLE delta.`file://{folder}/table`",
-    "SHOW CREATE TABLE delta.`file://{folder}/table`",
-    "SHOW COLUMNS IN delta.`file://{folder}/table`",
-    # Settings that load classes, open connections or undo what the server has set.
-    "SET spark.sql.catalog.evil ="
-    " org.apache.spark.sql.execution.datasources.v2.jdbc.JDBCTableCatalog",
-    "SET spark.sql.catalog.evil.url = jdbc:derby:;databaseName={folder}/made;create=true",
-    "SET spark.sql.thriftServer.incrementalCollect = false",
-    "SET spark.sql.variable.substitute = true",
-    "SET spark.sql.runSQLOnFiles = true",
-    "SET spark.sql.session.timeZone = ${{env:HOME}}",
-    "SET spark.hadoop.hive.server2.thrift.port",
-    "SET",
-    "RESET spark.sql.extensions",
-    "SET VAR a = 1",
-    "DECLARE VARIABLE a INT",
-)
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +191,14 @@ def test_the_machine_is_not_open_either(
     assert "hunter2" not in "\n".join(beeline.ask("SHOW NAMESPACES IN evil"))
 
 
+def test_a_schema_brings_no_function_along(beeline: Beeline) -> None:
+    """A schema may be JSON and name a column's default value, which must not be evaluated."""
+    field = r""""name":"a","type":"string","nullable":true"""
+    default = r""""metadata":{"EXISTS_DEFAULT":"reverse(\'2retnuh\')"}"""
+    schema = f"""{{"type":"struct","fields":[{{{field},{default}}}]}}"""
+    assert "hunter2" not in "\n".join(beeline.ask(f"SELECT from_json('{{}}', '{schema}')"))
+
+
 def test_nothing_is_put_in_the_place_of_a_variable(beeline: Beeline) -> None:
     """The server's environment, its properties and its settings are not read by a statement."""
     for name in ("env:FLO_ROOT", "system:user.name", "hiveconf:hive.server2.thrift.port"):
@@ -385,50 +311,7 @@ def test_xml_opens_nothing_in_the_servers_java(
 
 @pytest.mark.parametrize(
     ("statement", "expected"),
-    [
-        ("SHOW DATABASES", "flo"),
-        ("SHOW TABLES IN flo", "customer_features"),
-        ("DESCRIBE customer_features", "master_id\tstring"),
-        ("DESCRIBE HISTORY customer_features", "CREATE TABLE"),
-        ("EXPLAIN SELECT * FROM drops", "Physical Plan"),
-        ("SELECT count(*) FROM customer_features VERSION AS OF 0", "0"),
-        ("SELECT DISTINCT state FROM drops d JOIN customer_features f USING (drop_id)", "ingested"),
-        ("SET spark.sql.ansi.enabled = true", "spark.sql.ansi.enabled"),
-        ("SET -v", "spark.sql.ansi.enabled"),
-        ("SET spark.sql.hive.version", "spark.sql.hive.version"),
-        ("SET TIME ZONE 'Europe/Istanbul'", "Europe/Istanbul"),
-        ("RESET", ""),
-        ("USE flo", ""),
-        ("SHOW CATALOGS", "spark_catalog"),
-        ("SHOW NAMESPACES IN spark_catalog", "flo"),
-        ("SHOW COLUMNS IN flo.drops", "drop_id"),
-        ("SHOW TBLPROPERTIES customer_features", "delta."),
-        ("SHOW FUNCTIONS LIKE 'abs'", "abs"),
-        ("DESCRIBE EXTENDED spark_catalog.flo.drops", "Location"),
-        ("DESCRIBE DETAIL drops", "delta"),
-        ("DESCRIBE FUNCTION abs", "absolute value"),
-        ("SELECT * FROM VALUES (1, 'x') AS t (a, b)", "x"),
-        ("SELECT sum(n) FROM (SELECT explode(sequence(1, 4)) AS n)", "10"),
-        ("SELECT id, row_number() OVER (ORDER BY id DESC) FROM range(2)", "1"),
-        (
-            "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3)"
-            " SELECT max(n) FROM r",
-            "3",
-        ),
-        ("SELECT * FROM (SELECT state FROM drops) PIVOT (count(*) FOR state IN ('ingested'))", "1"),
-        (
-            "SELECT a FROM (SELECT 1 AS a) GROUP BY ROLLUP (a) HAVING a IS NOT NULL"
-            " UNION SELECT 2 EXCEPT SELECT 2 INTERSECT SELECT 3 ORDER BY 1 LIMIT 5 OFFSET 0",
-            "1",
-        ),
-        (
-            "SELECT c FROM drops, LATERAL (SELECT drops.rows_read AS c)",
-            "1",
-        ),
-        ("SELECT DISTINCT extract(YEAR FROM DATE'2026-01-02') || '!', 2 BETWEEN 1 AND 3", "2026!"),
-        ("SELECT get_json_object(to_json(named_struct('a', 7)), '$.a')", "7"),
-        ("SELECT * FROM drops WHERE nonsense = 1", "UNRESOLVED_COLUMN"),
-    ],
+    QUESTIONS,
 )
 def test_questions_are_answered(beeline: Beeline, statement: str, expected: str) -> None:
     """What a BI tool asks on its way to the rows is let through; a mistake is told as ever."""
