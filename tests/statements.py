@@ -48,9 +48,7 @@ INTRUSIONS = (
     "SELECT builtin.xpath_string('<a/>', '/a')",
     "SELECT system.builtin.xpath_string('<a/>', '/a')",
     "SELECT IDENTIFIER('xpath' || '_string')('<a/>', '/a')",
-    "SELECT * FROM (SELECT 1) LATERAL VIEW xpath('<a/>', 'a') t AS b",
     "SELECT * FROM VALUES (xpath_string('<a/>', 'a')) AS t (a)",
-    "EXPLAIN SELECT reflect('java.lang.System', 'lineSeparator')",
     "DESCRIBE QUERY SELECT reflect('java.lang.System', 'lineSeparator')",
     "SELECT transform(array('<a/>'), x -> xpath_string(x, '/a'))",
     "SELECT input_file_name() FROM drops",
@@ -72,7 +70,7 @@ INTRUSIONS = (
     # Settings that load classes, open connections or undo what the server has set.
     "SET spark.sql.catalog.evil ="
     " org.apache.spark.sql.execution.datasources.v2.jdbc.JDBCTableCatalog",
-    "SET spark.sql.catalog.evil.url = jdbc:derby:;databaseName={folder}/made;create=true",
+    "SET spark.sql.catalog.evil.url = jdbc:derby:;databaseName={folder}/made",
     "SET spark.sql.thriftServer.incrementalCollect = false",
     "SET spark.sql.variable.substitute = true",
     "SET spark.sql.runSQLOnFiles = true",
@@ -126,6 +124,30 @@ QUESTIONS = (
         "1",
     ),
     ("SELECT DISTINCT extract(YEAR FROM DATE'2026-01-02') || '!', 2 BETWEEN 1 AND 3", "2026!"),
+    ("SELECT * FROM drops |> WHERE state = 'ingested' |> AGGREGATE count(*)", "1"),
+    (
+        "SELECT count(DISTINCT state), listagg(state, ','), percentile_cont(0.5) WITHIN GROUP"
+        " (ORDER BY rows_read), count(*) FILTER (WHERE true) FROM drops",
+        "ingested",
+    ),
+    (
+        "SELECT state, first_value(path) IGNORE NULLS OVER w FROM drops"
+        " WINDOW w AS (PARTITION BY state ORDER BY path)",
+        "ingested",
+    ),
+    (
+        "SELECT IF(true, 'yes', 'no'), CASE WHEN 1 IN (1, 2) THEN 1 END, 'a' LIKE ANY ('a', 'b'),"
+        " -1 + ~1, NOT true OR 1 <> 2 AND 3 != 4, 1 <=> NULL, 5 DIV 2, trim(BOTH 'x' FROM 'xax'),"
+        " position('a' IN 'ba'), timestampdiff(DAY, current_timestamp, current_timestamp),"
+        " timestampadd(DAY, 1, current_date) > current_date, array(1)[0], map('a', 1)['a'],"
+        " INTERVAL 1 DAY, current_user, overlay('abc' PLACING 'x' FROM 1), 'a' RLIKE 'a'",
+        "yes",
+    ),
+    (
+        "SELECT /*+ BROADCAST(d) */ state FROM drops d LEFT ANTI JOIN drops e ON d.path = e.drop_id",
+        "ingested",
+    ),
+    ("SELECT * FROM (VALUES (1, 2)) t (a, b) UNPIVOT (v FOR n IN (a, b))", "b"),
     ("SELECT get_json_object(to_json(named_struct('a', 7)), '$.a')", "7"),
     ("SELECT * FROM drops WHERE nonsense = 1", "UNRESOLVED_COLUMN"),
 )

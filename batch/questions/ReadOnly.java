@@ -10,6 +10,7 @@ import org.apache.hive.service.cli.HiveSQLException;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistryBase;
+import org.apache.spark.sql.catalyst.analysis.RelationTimeTravel;
 import org.apache.spark.sql.catalyst.analysis.ResolvedNamespace;
 import org.apache.spark.sql.catalyst.analysis.ResolvedTable;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
@@ -118,6 +119,9 @@ public final class ReadOnly {
         String name = plan.getClass().getSimpleName().replace("$", "");
         if (!plans.contains(name)) {
             refuse(name);
+        }
+        if (plan instanceof RelationTimeTravel) {
+            checkPlan(((RelationTimeTravel) plan).relation());
         }
         if (plan instanceof UnresolvedTableValuedFunction) {
             checkFunction(((UnresolvedTableValuedFunction) plan).name());

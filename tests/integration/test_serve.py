@@ -234,8 +234,8 @@ def test_every_setting_is_allowed_or_refused(
     """Of all settings of Spark, Delta and Hive, those that are listed may be set, and no more."""
     jvm: Any = lake.spark._jvm
     guard = Guard(lake.spark, lake.settings)
-    sql = {entry.key() for entry in scala_object(jvm, SQL_CONF).getConfigEntries()}
-    core = set(to_list(jvm, scala_object(jvm, CONFIG_ENTRY).knownConfigs().keySet()))
+    sql = {entry.key() for entry in scala_object(jvm, SQL_CONF).getConfigEntries().toArray()}
+    core = set(scala_object(jvm, CONFIG_ENTRY).knownConfigs().keySet().toArray())
     hive = {each.varname for each in java_class(jvm, CONF_VARS).values()}
     allowed = read_allowed().settings
     every = sql | core | hive
