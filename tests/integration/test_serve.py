@@ -236,7 +236,7 @@ def test_every_setting_is_allowed_or_refused(
     guard = Guard(lake.spark, lake.settings)
     sql = {entry.key() for entry in scala_object(jvm, SQL_CONF).getConfigEntries().toArray()}
     core = set(scala_object(jvm, CONFIG_ENTRY).knownConfigs().keySet().toArray())
-    hive = {each.varname for each in java_class(jvm, CONF_VARS).values()}
+    hive = {each.toString() for each in java_class(jvm, CONF_VARS).values()}
     allowed = read_allowed().settings
     every = sql | core | hive
     assert len(sql) > 500
