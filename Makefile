@@ -1,6 +1,6 @@
 # Every target first brings the set-up up to date; where nothing has changed, that is nothing.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo faults soak bench scaling dist lock clean
+.PHONY: help setup check test demo mutants faults soak bench scaling dist lock clean
 
 # The first of these that is Python 3.11 or newer makes the environment.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
@@ -25,13 +25,16 @@ check: setup ## formatting, lint, types, layers, and the tests that need no Spar
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/python -m pytest -m "not spark and not integration"
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not spark and not integration"
 
-test: setup ## all tests, on a sandbox of their own
-	$(RUN)/python -m pytest
+test: setup ## all tests, on sandboxes of their own, two files at a time
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -p tests.durations
 
 demo: setup ## the whole path, from a CSV in HDFS to an answer
 	@$(RUN)/python -m flo.demo
+
+mutants: setup ## break guards one at a time: do the tests notice?
+	$(RUN)/python -m tests.mutants $(ONLY)
 
 faults: setup ## kill it SEEDS times and compare (make faults SEEDS=200)
 	$(RUN)/python -m tests.faults --seeds $(SEEDS)

@@ -15,7 +15,7 @@ from lake.contract import Contract, load_contract
 from lake.fs import FileInfo, FileSystem
 from lake.initialise import initialise
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, TABLES, table_path
+from lake.tables import FEATURES, LEDGER, TABLES, table_path, table_version
 from streaming.processor import Processor
 
 HEADER = (
@@ -35,6 +35,8 @@ class DropLake:
         self.files = FileSystem.of(spark)
         self.contract: Contract = load_contract(settings.contract)
         self._batches = 0
+        self._open: Processor | None = None
+        self._ledger_version = -1
 
     def initialise(self) -> None:
         """Make directories and tables."""
@@ -74,6 +76,9 @@ class DropLake:
     def take(self, *names: str, processor: Processor | None = None) -> list[dict[str, Any]]:
         """Take these files of landing (all where none is named) in as one batch.
 
+        As in a stream, one processor takes one batch after the other. A new one is opened where a
+        batch broke off, or somebody else has written the ledger.
+
         Returns the accounts that were added, as dictionaries.
         """
         infos = [
@@ -83,8 +88,17 @@ class DropLake:
         ]
         planned = [SeenFile(info.path, info.modified_ms, 0) for info in infos]
         self._batches += 1
-        rows = (processor or self.processor()).process(self.spark, planned, self._batches)
+        running, self._open = processor or self._running(), None
+        rows = running.process(self.spark, planned, self._batches)
+        if processor is None:
+            self._open = running
+            self._ledger_version = table_version(self.spark, self.settings, LEDGER)
         return [dict(vars(row)) for row in rows]
+
+    def _running(self) -> Processor:
+        """The processor of the batch before, if what it knows of the ledger still holds."""
+        is_newest = self._ledger_version == table_version(self.spark, self.settings, LEDGER)
+        return self._open if self._open and is_newest else self.processor()
 
     def table(self, name: str) -> DataFrame:
         """Read a table."""

@@ -17,7 +17,7 @@ from lake.session import build_session
 from lake.settings import Settings
 from sandbox import Sandbox
 from tests.faults.harness import KILLS_PER_LAKE, make_template, torture
-from tests.faults.report import write_figures
+from tests.figures import write_figures
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "faults.jsonl"

@@ -18,9 +18,10 @@ from lake.settings import Settings
 from lake.tables import SNAPSHOTS
 from streaming.stopping import StopRequest, ask_to_stop, stop_marker
 from streaming.supervisor import Supervisor
+from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
 from tests.faults.running import IDLE_SECONDS, held_at, running
-from tests.faults.world import assert_as_if_nothing_had_been, put
+from tests.faults.world import put
 from tests.lakes import DropLake, csv, row
 from tests.processes import Stream, wait_for
 
@@ -179,4 +180,4 @@ def test_sigterm_in_mid_batch_and_twice(
     wait_for(lambda: lock.live_holder() is None, "the end of its Python half", 10)
     assert len(lake.ledger()) == 4, "the batch was over before the second signal"
     assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
-    assert_as_if_nothing_had_been(lake, drops, new_lake)
+    assert_taken_in(lake, drops)

@@ -23,11 +23,20 @@ from tests.lakes import DropLake, csv, row
 PEOPLE = [f"c{number}" for number in range(6)]
 
 
-@pytest.fixture
-def people(lake: DropLake) -> DropLake:
-    """A lake with six customers, in one file."""
+@pytest.fixture(scope="module")
+def original(new_lake: Callable[[], DropLake]) -> DropLake:
+    """A lake with six customers, in one file; only to be copied."""
+    lake = new_lake()
     lake.put("people.csv", csv(*(row(each) for each in PEOPLE)))
     lake.take()
+    return lake
+
+
+@pytest.fixture
+def people(original: DropLake, spark: SparkSession) -> DropLake:
+    """A copy of it."""
+    lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
+    lake.copy_from(original)
     return lake
 
 
