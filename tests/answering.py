@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 import structlog
+from pyspark.sql import SparkSession
 
 from flo import cli
 from flo.logs import configure_logs
 from lake.contract import load_contract
-from lake.session import build_session
+from lake.fs import FileSystem
 from lake.settings import Settings
 from streaming.supervisor import Supervisor
 
@@ -88,6 +89,8 @@ def _answer(words: list[str], folder: str, env: dict[str, str]) -> dict[str, Any
             if name.startswith("FLO_"):
                 patch.setenv(name, value)
         patch.setattr(sys, "argv", ["flo", *words])
+        # What only looks at files would start a Java of its own.
+        patch.setattr("lake.session.open_file_system", lambda _: FileSystem.of(_session()))
         at_the_end.enter_context(redirect_stdout(printed))
         at_the_end.enter_context(redirect_stderr(said))
         logs = structlog.get_config()
@@ -100,13 +103,19 @@ def _answer(words: list[str], folder: str, env: dict[str, str]) -> dict[str, Any
     return {"printed": texts[0], "said": texts[1], "code": code}
 
 
+def _session() -> SparkSession:
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    return session
+
+
 def _run(words: list[str]) -> int:
     if words == ["stream", "--once"]:
         # The program would take the place of this one.
         configure_logs()
         settings = Settings.load()
-        spark = build_session(settings, "flo-stream")
-        return Supervisor(spark, settings, load_contract(settings.contract), once=True).run()
+        contract = load_contract(settings.contract)
+        return Supervisor(_session(), settings, contract, once=True).run()
     try:
         cli.main()
     except SystemExit as ended:
