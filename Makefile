@@ -7,6 +7,8 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 RUN := .venv/bin
 SEEDS ?= 200
 DROPS ?= 1000
+# What the first stream leaves to the background: many starts, or times that are written down.
+ARCHIVE := $(RUN)/python -m flo.class_archive
 COMPILE = $(RUN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
@@ -32,21 +34,26 @@ check: setup-dev ## formatting, lint, types, layers, and the tests that need no 
 	$(RUN)/python -m pytest -m "not spark and not integration"
 
 test: setup-dev ## all tests, on a sandbox of their own
+	@$(ARCHIVE)
 	$(RUN)/python -m pytest
 
 demo: setup ## the whole path, from a CSV in HDFS to an answer
 	@$(RUN)/python -m flo.demo
 
 faults: setup-dev ## kill it SEEDS times and compare (make faults SEEDS=200)
+	@$(ARCHIVE)
 	$(RUN)/python -m tests.faults --seeds $(SEEDS)
 
 soak: setup-dev ## run one stream for long, killing on the way (make soak DROPS=1000)
+	@$(ARCHIVE)
 	$(RUN)/python -m tests.faults.soak --drops $(DROPS)
 
 bench: setup ## measure, beside other recipes (make bench SIZE=1000000; hours without)
+	@$(ARCHIVE)
 	$(RUN)/python -m bench $(if $(SIZE),--size $(SIZE))
 
 scaling: setup ## measure how a batch's time grows with its sizes
+	@$(ARCHIVE)
 	$(RUN)/python -m bench.scaling
 
 dist: setup ## build what is shipped to a cluster
