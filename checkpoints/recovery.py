@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 
 from checkpoints.commits import read_commits_after
 from checkpoints.ledger import Ledger, LedgerRow, State
-from lake.conflicts import retry_conflicts
+from lake.fence import Fence
 from lake.settings import Settings
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 
 log = structlog.get_logger()
 
@@ -30,17 +30,20 @@ class Recovery:
     taken_back: tuple[str, ...]
 
 
-def recover(spark: SparkSession, settings: Settings, ledger: Ledger) -> Recovery:
+def recover(spark: SparkSession, fence: Fence, ledger: Ledger) -> Recovery:
     """Bring the tables to a state in which every drop is in all of them or in none.
 
     Only commits newer than the newest that the ledger names are looked at. Running it twice,
     or being killed in it, changes nothing: each half is repeatable.
+
+    Raises:
+        LockedError: the epoch of the fence has passed.
     """
-    completed = _roll_forward(spark, settings, ledger)
+    completed = _roll_forward(spark, fence.settings, ledger)
     taken_back = sorted(
         {
-            *_roll_back(spark, settings, ledger, SNAPSHOTS, "snapshots_version"),
-            *_roll_back(spark, settings, ledger, QUARANTINE, "quarantine_version"),
+            *_roll_back(spark, fence, ledger, SNAPSHOTS, "snapshots_version"),
+            *_roll_back(spark, fence, ledger, QUARANTINE, "quarantine_version"),
         }
     )
     if completed or taken_back:
@@ -62,19 +65,18 @@ def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> li
 
 
 def _roll_back(
-    spark: SparkSession, settings: Settings, ledger: Ledger, table: str, column: str
+    spark: SparkSession, fence: Fence, ledger: Ledger, table: str, column: str
 ) -> list[str]:
     """Delete the rows of drops that were written after the newest account and have none."""
     known = ledger.newest_version(column)
     orphans = sorted(
         {
             row.drop_id
-            for rows in read_commits_after(spark, settings, table, known).values()
+            for rows in read_commits_after(spark, fence.settings, table, known).values()
             for row in rows
             if row.drop_id and ledger.find(*row.key) is None and not ledger.is_ingested(row.drop_id)
         }
     )
     if orphans:
-        opened = open_table(spark, settings, table)
-        retry_conflicts(lambda: opened.delete(F.col("drop_id").isin(orphans)), table)
+        fence.delete(spark, table, F.col("drop_id").isin(orphans))
     return orphans

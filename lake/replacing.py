@@ -21,8 +21,8 @@ from pyspark.sql.types import StructType
 
 from lake.conflicts import OvertakenError
 from lake.errors import ConfigError, TransientError
+from lake.fence import Fence, write_number
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
-from lake.settings import Settings
 from lake.tables import delta_log, newest_snapshot, table_path
 
 OLD = "old"
@@ -79,15 +79,17 @@ class Replacement:
     the same version.
     """
 
-    def __init__(self, spark: SparkSession, settings: Settings, table: str) -> None:
+    def __init__(self, spark: SparkSession, fence: Fence, table: str) -> None:
         """Begin, at the newest version of the table.
 
         Raises:
             ConfigError: the table has been set to have no deletion vectors.
+            LockedError: the epoch of the fence has passed.
         """
         self._spark = spark
         self._jvm: Any = spark._jvm
-        self._settings = settings
+        self._fence = fence
+        self._settings = settings = fence.settings
         self._table = table
         none = scala_object(self._jvm, "scala.None")
         self._log = delta_log(spark, settings, table)
@@ -95,6 +97,7 @@ class Replacement:
         # Any other change of the table, a compaction too, is one that the reading depends on.
         self._transaction.readWholeTable()
         self._snapshot = self._transaction.snapshot()
+        self._number = fence.read(self._transaction, table)
         self._require_vectors()
         self.version = int(self._snapshot.version())
 
@@ -111,6 +114,7 @@ class Replacement:
             TransientError: the rows are not as many as was said, or two have the same ``old``;
                 nothing is written.
             ConfigError: a column of the table has another type.
+            LockedError: the epoch has passed; nothing is written.
         """
         if newest_snapshot(self._spark, self._settings, self._table).version() != self.version:
             raise OvertakenError(self._table)
@@ -122,7 +126,9 @@ class Replacement:
         self._require(sum(map(_rows_in, added)), sizes.rows, "written")
         self._tell(sizes)
         actions = to_seq(self._jvm, [*gone, *added])
-        return int(self._transaction.commit(actions, self._operation()))
+        write_number(self._jvm, self._transaction, self._number)
+        with self._fence.guarding(self._table):
+            return int(self._transaction.commit(actions, self._operation()))
 
     def _require_vectors(self) -> None:
         utilities = scala_object(self._jvm, f"{_DELTA}.commands.DeletionVectorUtils")
