@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from py4j.protocol import Py4JJavaError, Py4JNetworkError
@@ -239,16 +238,13 @@ class FileSystem(Tree):
             Whether it has that name now. Otherwise something else has it, and the file is gone.
         """
         with self._calling(f"Cannot put {target} into place"):
-            local = self._fs(source).getScheme() == "file"
+            fs, *paths = self._fs(source), self._path(source), self._path(target)
             # HDFS refuses a name that is taken; a rename on a local disk would take it away.
-            put = _link if local else self._rename
-            done = put(source, target)
+            local = fs.getScheme() == "file"
+            done = link(*(p.toUri().getPath() for p in paths)) if local else fs.rename(*paths)
             if local or not done:
-                self._fs(source).delete(self._path(source), False)
-        return done
-
-    def _rename(self, source: str, target: str) -> bool:
-        return bool(self._fs(source).rename(self._path(source), self._path(target)))
+                fs.delete(paths[0], False)
+        return bool(done)
 
     def now_ms(self, beside: str) -> int:
         """The file system's own time, as it gives it to a fresh file beside this path."""
@@ -296,10 +292,10 @@ class FileSystem(Tree):
         )
 
 
-def _link(source: str, target: str) -> bool:
-    """Give a local file a second name, unless there is something of that name."""
+def link(source: str, target: str) -> bool:
+    """Give a local file a second name, and tell whether nothing had that."""
     try:
-        os.link(urlsplit(source).path, urlsplit(target).path)
-    except FileExistsError:
+        os.link(source, target)
+    except (FileExistsError, FileNotFoundError):
         return False
     return True

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from lake.errors import NotFoundError
-from lake.fs import FileInfo, FileSystem, _link
+from lake.fs import FileInfo, FileSystem, link
 
 
 class LocalFiles(FileSystem):
@@ -44,7 +44,7 @@ class LocalFiles(FileSystem):
 
     def put_in_place(self, source: str, target: str) -> bool:
         """Move a file to a name that nothing has."""
-        done = _link(source, target)
+        done = link(source, target)
         Path(source).unlink()
         return done
 
