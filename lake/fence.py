@@ -11,7 +11,7 @@ or by Delta, which then leaves it out without a word. See ADR 16.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -116,6 +116,17 @@ class Fence:
 
         retry_conflicts(delete, table)
 
+    def note(self, spark: SparkSession, table: str, name: str, value: int) -> None:
+        """Keep a number with a table under a name of its own, in a commit without rows.
+
+        Raises:
+            LockedError: the epoch has passed; nothing is written.
+        """
+        transaction = _begin(spark, self.settings, table)
+        number = self.read(transaction, table)
+        with self.guarding(table):
+            _commit(spark, transaction, {APPLICATION: number, name: value})
+
     @contextmanager
     def guarding(self, table: str) -> Iterator[None]:
         """Say in our words that Delta has refused a commit for its epoch."""
@@ -132,7 +143,7 @@ class Fence:
     def _passed(self, table: str) -> LockedError:
         return LockedError(
             f"Another stream has taken over these tables: {table} is not in the epoch "
-            f"{self.epoch} of this one any more, so it has written nothing there and ends."
+            f"{self.epoch} of this one any more. It ends; the other one goes on where it was."
         )
 
 
@@ -141,33 +152,47 @@ def epoch_of(spark: SparkSession, settings: Settings, table: str) -> int:
     return _epoch(_number(spark, settings, table))
 
 
-def write_number(jvm: Any, transaction: Any, number: int) -> None:
+def number_of(snapshot: Any, name: str) -> int:
+    """Read a number that is kept with a version of a table; -1 where it has none of that name."""
+    found = snapshot.transactions().get(name)
+    return int(found.get()) if found.isDefined() else -1
+
+
+def write_number(jvm: Any, transaction: Any, number: int, name: str = APPLICATION) -> None:
     """Have a transaction's commit carry a number (see :meth:`Fence.read`)."""
     # With a time, as a table may be set to forget transactions that have none, or an old one.
     now = java_class(jvm, "scala.Some")(int(time.time() * 1000))
-    transaction.updateSetTransaction(APPLICATION, number, now)
+    transaction.updateSetTransaction(name, number, now)
 
 
 def _raise(spark: SparkSession, settings: Settings, table: str, epoch: int) -> bool:
     """Raise the epoch of one table; tell whether nobody has been there before."""
-    jvm: Any = spark._jvm
-    none = scala_object(jvm, "scala.None")
-    transaction = delta_log(spark, settings, table).startTransaction(none, none)
+    transaction = _begin(spark, settings, table)
     if _epoch(int(transaction.txnVersion(APPLICATION))) >= epoch:
         return False
-    write_number(jvm, transaction, epoch << _NUMBER_BITS)
-    nothing = scala_object(jvm, "org.apache.spark.sql.delta.DeltaOperations$EmptyCommit")
     try:
-        transaction.commit(to_seq(jvm, []), nothing)
+        _commit(spark, transaction, {APPLICATION: epoch << _NUMBER_BITS})
     except ConcurrentTransactionException:
         return False
     return True
 
 
+def _begin(spark: SparkSession, settings: Settings, table: str) -> Any:
+    none = scala_object(spark._jvm, "scala.None")
+    return delta_log(spark, settings, table).startTransaction(none, none)
+
+
+def _commit(spark: SparkSession, transaction: Any, numbers: Mapping[str, int]) -> None:
+    """Commit numbers and nothing else."""
+    jvm: Any = spark._jvm
+    for name, number in numbers.items():
+        write_number(jvm, transaction, number, name)
+    nothing = scala_object(jvm, "org.apache.spark.sql.delta.DeltaOperations$EmptyCommit")
+    transaction.commit(to_seq(jvm, []), nothing)
+
+
 def _number(spark: SparkSession, settings: Settings, table: str) -> int:
-    """Read the number of a table's newest version; -1 where it has none."""
-    found = newest_snapshot(spark, settings, table).transactions().get(APPLICATION)
-    return int(found.get()) if found.isDefined() else -1
+    return number_of(newest_snapshot(spark, settings, table), APPLICATION)
 
 
 def _epoch(number: int) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import lake.fence
@@ -24,7 +26,7 @@ from tests.processes import wait_for
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
-SAID = "Another stream has taken over these tables: {} is not in the epoch .* and ends"
+SAID = "Another stream has taken over these tables: {} is not in the epoch .* It ends"
 # Before which of a batch's commits somebody takes over; the batch accepts a row and refuses one.
 STEPS = dict(zip(FENCED, ("", "after_snapshots", "after_quarantine", "after_merge"), strict=True))
 
@@ -227,3 +229,50 @@ def test_of_two_that_start_the_holder_of_the_lock_comes_out_on_top(
     assert {epoch_of(lake.spark, lake.settings, table) for table in FENCED} == {4}
     with pytest.raises(TransientError, match="starting"):
         Fence.raised(lake.spark, lake.settings, lambda: take_over(lake) and None)
+
+
+def test_many_starts_without_a_drop_leave_little_to_look_at(
+    pending: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that is started every five minutes does not look at a month of its starts each time.
+
+    What a killed one has left is found all the same, after and before the version that is noted.
+    """
+    asked: list[int] = []
+
+    def history(table: DeltaTable, limit: int) -> DataFrame:
+        asked.append(limit)
+        return read(table, limit)
+
+    read = DeltaTable.history
+    monkeypatch.setattr(DeltaTable, "history", history)
+    spared = []
+    for _ in range(2):
+        killed_after("after_merge", pending, monkeypatch)
+        for _ in range(22):
+            take_over(pending)
+        asked.clear()
+        pending.processor()
+        assert max(asked) > 22
+        assert pending.table(LEDGER).count() == 2 + len(spared)
+        asked.clear()
+        pending.processor()
+        spared.append(max(asked, default=0))
+        pending.put(f"more-{len(spared)}.csv", csv(row(f"more-{len(spared)}")))
+    assert max(spared) <= 22
+
+
+def killed_after(step: str, lake: DropLake, patch: pytest.MonkeyPatch) -> None:
+    """Have a stream end in the middle of a batch."""
+
+    class Killed(BaseException):
+        """The end of the stream."""
+
+    def kill(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    with patch.context() as patched:
+        patched.setattr("lake.failpoint.kill_at", kill)
+        with pytest.raises(Killed):
+            lake.take()
