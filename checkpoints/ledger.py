@@ -211,8 +211,7 @@ class Ledger:
         finished = datetime.now(UTC)
         done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
         frame = spark.createDataFrame([_values(row) for row in done], TABLES[LEDGER].schema)
-        with self._fence.committing(spark, LEDGER):
-            frame.coalesce(1).write.format("delta").mode("append").save(self._path)
+        self._fence.append(spark, LEDGER, frame.coalesce(1))
         for row in done:
             self._remember(row)
 

@@ -10,13 +10,16 @@ or by Delta, which then leaves it out without a word. See ADR 16.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from delta.exceptions import ConcurrentTransactionException
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from lake.conflicts import retry_conflicts
 from lake.errors import LockedError, TransientError
@@ -39,6 +42,7 @@ APPLICATION = "flo-stream"
 """Under which name Delta keeps a table's epoch and number."""
 
 _SETTINGS = ("spark.databricks.delta.write.txnAppId", "spark.databricks.delta.write.txnVersion")
+_OPERATIONS = "org.apache.spark.sql.delta.DeltaOperations"
 # Room for the commits of one epoch, below the epoch itself.
 _NUMBER_BITS = 32
 _ATTEMPTS = 5
@@ -74,17 +78,56 @@ class Fence:
                 return cls(settings, epoch)
         raise TransientError("Others keep starting on these tables, too; try again.")
 
-    def read(self, transaction: Any, table: str) -> int:
-        """Have a transaction depend on the epoch; return the number that its commit is to carry.
+    def begin(self, spark: SparkSession, table: str) -> Any:
+        """Begin a transaction of Delta's that depends on the epoch and carries it.
 
         Raises:
-            LockedError: the table is in another epoch.
+            LockedError: the epoch has passed.
         """
-        return self._next(int(transaction.txnVersion(APPLICATION)), table)
+        transaction = _begin(spark, self.settings, table)
+        number = self._next(number_of(transaction.snapshot(), APPLICATION), table)
+        _carry(spark, transaction, APPLICATION, number)
+        return transaction
+
+    def commit(self, transaction: Any, table: str, actions: Any, operation: Any) -> int:
+        """Commit what :meth:`begin` has begun, and return the table's new version.
+
+        Raises:
+            LockedError: the epoch has passed; nothing is written.
+        """
+        with self._guarding(table):
+            return int(transaction.commit(actions, operation))
+
+    def append(self, spark: SparkSession, table: str, rows: DataFrame, metadata: str = "") -> int:
+        """Add rows to a table in one commit that carries metadata; return the new version.
+
+        Raises:
+            LockedError: the epoch has passed; nothing is written.
+        """
+        jvm: Any = spark._jvm
+        transaction = self.begin(spark, table)
+        use_session(spark)
+        schema = schema_of(transaction.snapshot())
+        # Delta's own writer does so, too; a column that somebody has added has nothing in it.
+        columns = [
+            (F.col(each.name) if each.name in rows.columns else F.lit(None))
+            .cast(each.dataType)
+            .alias(each.name)
+            for each in schema
+        ]
+        added = transaction.writeFiles(rows.select(*columns)._jdf)
+        mode = java_class(jvm, "org.apache.spark.sql.streaming.OutputMode").Append()
+        said = java_class(jvm, "scala.Some")(metadata) if metadata else _none(jvm)
+        operation = java_class(jvm, f"{_OPERATIONS}$StreamingUpdate")
+        return self.commit(
+            transaction, table, added, operation(mode, APPLICATION, self.epoch, said)
+        )
 
     @contextmanager
     def committing(self, spark: SparkSession, table: str) -> Iterator[None]:
         """Make one commit on a table by a command of Delta's, the only one in its session then.
+
+        Delta reads the whole log for it, which takes a job: not for each batch.
 
         Raises:
             LockedError: the epoch has passed; the commit was refused, or left out.
@@ -93,7 +136,7 @@ class Fence:
         for name, value in zip(_SETTINGS, (APPLICATION, str(number)), strict=True):
             spark.conf.set(name, value)
         try:
-            with self.guarding(table):
+            with self._guarding(table):
                 yield
         finally:
             for name in _SETTINGS:
@@ -122,13 +165,12 @@ class Fence:
         Raises:
             LockedError: the epoch has passed; nothing is written.
         """
-        transaction = _begin(spark, self.settings, table)
-        number = self.read(transaction, table)
-        with self.guarding(table):
-            _commit(spark, transaction, {APPLICATION: number, name: value})
+        transaction = self.begin(spark, table)
+        _carry(spark, transaction, name, value)
+        self.commit(transaction, table, *_nothing(spark))
 
     @contextmanager
-    def guarding(self, table: str) -> Iterator[None]:
+    def _guarding(self, table: str) -> Iterator[None]:
         """Say in our words that Delta has refused a commit for its epoch."""
         try:
             yield
@@ -154,41 +196,60 @@ def epoch_of(spark: SparkSession, settings: Settings, table: str) -> int:
 
 def number_of(snapshot: Any, name: str) -> int:
     """Read a number that is kept with a version of a table; -1 where it has none of that name."""
-    found = snapshot.transactions().get(name)
-    return int(found.get()) if found.isDefined() else -1
+    checksum = snapshot.checksumOpt()
+    kept = checksum.get().setTransactions() if checksum.isDefined() else checksum
+    # Delta's own way to it reads the whole log, in a job of Spark's.
+    numbers = kept.get() if kept.isDefined() else snapshot.setTransactions()
+    found = (numbers.apply(at) for at in range(numbers.size()))
+    return next((int(each.version()) for each in found if each.appId() == name), -1)
 
 
-def write_number(jvm: Any, transaction: Any, number: int, name: str = APPLICATION) -> None:
-    """Have a transaction's commit carry a number (see :meth:`Fence.read`)."""
-    # With a time, as a table may be set to forget transactions that have none, or an old one.
-    now = java_class(jvm, "scala.Some")(int(time.time() * 1000))
-    transaction.updateSetTransaction(name, number, now)
+def schema_of(snapshot: Any) -> StructType:
+    """The columns that a table has at a version."""
+    return StructType.fromJson(json.loads(snapshot.schema().json()))
+
+
+def use_session(spark: SparkSession) -> None:
+    """Have this thread's session be this one: Delta takes settings from the thread's session."""
+    sessions = java_class(spark._jvm, "org.apache.spark.sql.classic.SparkSession")
+    sessions.setActiveSession(spark._jsparkSession)
 
 
 def _raise(spark: SparkSession, settings: Settings, table: str, epoch: int) -> bool:
     """Raise the epoch of one table; tell whether nobody has been there before."""
     transaction = _begin(spark, settings, table)
-    if _epoch(int(transaction.txnVersion(APPLICATION))) >= epoch:
+    if _epoch(number_of(transaction.snapshot(), APPLICATION)) >= epoch:
         return False
+    _carry(spark, transaction, APPLICATION, epoch << _NUMBER_BITS)
     try:
-        _commit(spark, transaction, {APPLICATION: epoch << _NUMBER_BITS})
+        transaction.commit(*_nothing(spark))
     except ConcurrentTransactionException:
         return False
     return True
 
 
 def _begin(spark: SparkSession, settings: Settings, table: str) -> Any:
-    none = scala_object(spark._jvm, "scala.None")
-    return delta_log(spark, settings, table).startTransaction(none, none)
+    """Begin a transaction that conflicts with each that raises the epoch, or carries it."""
+    none = _none(spark._jvm)
+    transaction = delta_log(spark, settings, table).startTransaction(none, none)
+    # What `txnVersion` does, too; but it also reads the number, in a job.
+    transaction.readTxn().addOne(APPLICATION)
+    return transaction
 
 
-def _commit(spark: SparkSession, transaction: Any, numbers: Mapping[str, int]) -> None:
-    """Commit numbers and nothing else."""
-    jvm: Any = spark._jvm
-    for name, number in numbers.items():
-        write_number(jvm, transaction, number, name)
-    nothing = scala_object(jvm, "org.apache.spark.sql.delta.DeltaOperations$EmptyCommit")
-    transaction.commit(to_seq(jvm, []), nothing)
+def _carry(spark: SparkSession, transaction: Any, name: str, number: int) -> None:
+    # With a time, as a table may be set to forget transactions that have none, or an old one.
+    now = java_class(spark._jvm, "scala.Some")(int(time.time() * 1000))
+    transaction.updateSetTransaction(name, number, now)
+
+
+def _nothing(spark: SparkSession) -> tuple[Any, Any]:
+    """What a commit without rows is made of: its actions and its name."""
+    return to_seq(spark._jvm, []), scala_object(spark._jvm, f"{_OPERATIONS}$EmptyCommit")
+
+
+def _none(jvm: Any) -> Any:
+    return scala_object(jvm, "scala.None")
 
 
 def _number(spark: SparkSession, settings: Settings, table: str) -> int:

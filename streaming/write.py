@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import Ledger, LedgerRow, State, carrying, to_metadata
@@ -21,7 +21,7 @@ from lake.contract import Contract
 from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.replacing import Replacement
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, table_path, table_version
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
@@ -128,7 +128,7 @@ def _write_snapshots(
     """Append the accepted rows; return the table's version, or None where there are none."""
     if not any(row.rows_accepted for row in rows):
         return None
-    return _append_to(spark, fence, SNAPSHOTS, judged.accepted, rows)
+    return fence.append(spark, SNAPSHOTS, judged.accepted.coalesce(2), to_metadata(rows))
 
 
 def _write_quarantine(
@@ -149,17 +149,4 @@ def _write_quarantine(
             fence.delete(spark, QUARANTINE, again)
     if not any(row.rows_quarantined for row in rows):
         return None
-    return _append_to(spark, fence, QUARANTINE, judged.quarantined, rows)
-
-
-def _append_to(
-    spark: SparkSession,
-    fence: Fence,
-    table: str,
-    frame: DataFrame,
-    rows: Sequence[LedgerRow],
-) -> int:
-    writer = frame.coalesce(2).write.format("delta").mode("append")
-    with fence.committing(spark, table):
-        writer.option("userMetadata", to_metadata(rows)).save(table_path(fence.settings, table))
-    return table_version(spark, fence.settings, table)
+    return fence.append(spark, QUARANTINE, judged.quarantined.coalesce(2), to_metadata(rows))

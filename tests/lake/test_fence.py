@@ -129,8 +129,7 @@ def test_delta_refuses_an_append_whose_epoch_is_raised_while_it_writes(
     frame = pending.spark.createDataFrame(rows, schema, verifySchema=False)
 
     def append() -> None:
-        with fence.committing(pending.spark, table):
-            frame.write.format("delta").mode("append").save(table_path(pending.settings, table))
+        fence.append(pending.spark, table, frame)
 
     with ThreadPoolExecutor(1) as beside:
         appended = beside.submit(append)
