@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import lake.fence
 from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.errors import LockedError, TransientError
 from lake.fence import APPLICATION, FENCED, Fence, epoch_of
 from lake.replacing import Replacement, Sizes
+from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path, table_version
 from streaming.processor import Processor
 from tests.lakes import DropLake, csv, row
@@ -48,18 +46,6 @@ def take_over(lake: DropLake) -> Fence:
 def versions(lake: DropLake) -> dict[str, int]:
     """Newest version of each table."""
     return {name: table_version(lake.spark, lake.settings, name) for name in FENCED}
-
-
-def intrude(patch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
-    """Do something just before each of Delta's next commits: right after its transaction began."""
-
-    def before(spark: Any, settings: Any, table: str) -> int:
-        number = read(spark, settings, table)
-        done.append(what()) if not done else None
-        return number
-
-    read, done = lake.fence._number, list[object]()
-    patch.setattr("lake.fence._number", before)
 
 
 @pytest.mark.parametrize("table", FENCED)
@@ -96,19 +82,33 @@ def test_who_is_passed_over_writes_to_no_table(
 
 
 @pytest.mark.parametrize("table", FENCED)
-def test_a_takeover_between_the_look_and_the_commit_is_seen(
-    table: str, pending: DropLake, monkeypatch: pytest.MonkeyPatch
+def test_a_commit_that_delta_leaves_out_without_a_word_is_told(
+    table: str, pending: DropLake
 ) -> None:
-    """Delta leaves a commit of a passed epoch out without a word: that is told, too."""
+    """A takeover just before a command of Delta's begins: for Delta its number has been done."""
     fence, frame = pending.fence(), pending.table(table).limit(1)
-    intrude(monkeypatch, lambda: take_over(pending))
-    before = versions(pending)
-    with (
-        pytest.raises(LockedError, match=SAID.format(table)),
-        fence.committing(pending.spark, table),
-    ):
-        frame.write.format("delta").mode("append").save(table_path(pending.settings, table))
+    said, before = SAID.format(table), versions(pending)
+
+    def append() -> None:
+        with fence.committing(pending.spark, table):
+            take_over(pending)
+            frame.write.format("delta").mode("append").save(table_path(pending.settings, table))
+
+    with pytest.raises(LockedError, match=said):
+        append()
     assert versions(pending) == {name: version + 1 for name, version in before.items()}
+
+
+def test_an_epoch_is_read_without_deltas_checksums_too(pending: DropLake) -> None:
+    """They spare reading the log; other programs that write a table may leave none."""
+    copy = DropLake(pending.spark, Settings(root=f"{pending.settings.root}-copy"))
+    copy.copy_from(pending)
+    for table in FENCED:
+        for info in copy.files.list(f"{table_path(copy.settings, table)}/_delta_log"):
+            if info.name.endswith(".crc"):
+                copy.files.delete(info.path)
+        expected = epoch_of(pending.spark, pending.settings, table)
+        assert epoch_of(copy.spark, copy.settings, table) == expected > 0
 
 
 @pytest.mark.parametrize("table", [SNAPSHOTS, QUARANTINE, LEDGER])
