@@ -14,9 +14,9 @@ from streaming.accounts import SAME_BYTES
 ROW_KEY = ("drop_id", "row_no")
 ACCOUNT_KEY = ("path", "modified_at", "drop_id")
 
-# What an account has of the file itself; the rest is of taking it in.
-_OF_THE_FILE = ("drop_id", "path", "archived_path", "bytes", "modified_at", "batch_id")
 _TIMES = ("started_at", "finished_at")
+# What an account has of the file itself, and when it was seen; the rest is of taking it in.
+_KEPT = frozenset(("drop_id", "path", "archived_path", "bytes", "modified_at", "batch_id", *_TIMES))
 
 
 def find_repeats(rows: DataFrame, *key: str) -> DataFrame:
@@ -70,7 +70,7 @@ def _drop_accounts(spark: SparkSession, fence: Fence) -> int:
 def _or_duplicate(stored: DataFrame, name: str, duplicate: Column) -> Column:
     """A column of an account, as a duplicate's has it where it is one."""
     kind = dict(stored.dtypes)[name]
-    if name in (*_OF_THE_FILE, *_TIMES):
+    if name in _KEPT:
         return F.col(name)
     if name == "state":
         value = F.lit(State.DUPLICATE.value)
