@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass
 
 from checkpoints.holder import Holder
-from lake.errors import AccessError, LockedError, TransientError
+from lake.errors import AccessError, LockedError, NotFoundError, TransientError
 from lake.fs import FileInfo, FileSystem
 from lake.reading import Files
 from lake.settings import Settings
@@ -154,7 +154,10 @@ class StreamLock(LockView):
         if self._mine is None or time.monotonic() - self._refreshed < LEASE_SECONDS / 4:
             return
         self.confirm()
-        self._files.touch(self._mine.path)
+        try:
+            self._files.touch(self._mine.path)
+        except NotFoundError:  # it was taken over, and cleared away, right after the look
+            self.confirm()
         self._refreshed = time.monotonic()
 
     def release(self) -> None:

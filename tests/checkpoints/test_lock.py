@@ -16,7 +16,7 @@ import pytest
 
 from checkpoints.holder import Holder
 from checkpoints.lock import LEASE_SECONDS, StreamLock
-from lake.errors import LockedError, ServiceError
+from lake.errors import LockedError, NotFoundError, ServiceError
 from lake.settings import Settings
 from tests.checkpoints.local_files import LocalFiles
 from tests.processes import wait_for
@@ -202,6 +202,23 @@ def test_who_has_lost_it_finds_out_and_takes_nothing_with_it(settings: Settings)
             lose()
     lost.release()
     other.confirm()
+
+
+def test_a_lock_that_is_lost_between_the_look_and_the_sign_of_life_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file has been cleared away by then: that is no trouble with the file system."""
+    lost, other = here(settings), here(settings)
+    lost.acquire("application_7")
+
+    def touch(files: LocalFiles, path: str) -> None:
+        other.acquire("application_7")
+        raise NotFoundError(f"Cannot touch {path}.")
+
+    monkeypatch.setattr(LocalFiles, "touch", touch)
+    lost._refreshed -= LEASE_SECONDS
+    with pytest.raises(LockedError, match=r"held by .*this stream ends"):
+        lost.refresh()
 
 
 def test_many_at_once_on_a_local_disk(settings: Settings) -> None:
