@@ -97,10 +97,21 @@ class Supervisor:
                 self._run_query(stop)
                 return
             except (FloError, PySparkException, Py4JError, OSError) as error:
-                trouble = recognise(error, "The stream cannot work") or error
+                trouble = self._lost() or recognise(error, "The stream cannot work") or error
                 if not transient(trouble):
                     raise trouble from None
                 self._bear(trouble, stop)
+
+    def _lost(self) -> LockedError | None:
+        """Tell whether the lock is another stream's by now: any trouble may come of that."""
+        try:
+            if self._locked:
+                self._lock.confirm()
+        except LockedError as lost:
+            return lost
+        except FloError as error:
+            log.debug("lock not looked at", why=str(error))
+        return None
 
     def _bear(self, trouble: BaseException, stop: StopRequest) -> None:
         """Pause after transient trouble, unless it has lasted too long, or the end is asked for."""

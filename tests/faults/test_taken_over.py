@@ -66,7 +66,7 @@ def test_stopped_in_mid_batch_and_taken_over_it_writes_nothing_more(
         assert stream.end() == 2, stream.text()[-3000:]
     finally:
         stream.close()
-    assert "taken over" in stream.text() or "this stream ends" in stream.text()
+    assert "taken over" in stream.text() or "this stream ends" in stream.text(), stream.text()
     assert versions(lake) == before
     assert StreamLock(lake.files, lake.settings).holder() is None
     assert_as_if_nothing_had_been(lake, drops, new_lake)
