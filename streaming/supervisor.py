@@ -109,8 +109,8 @@ class Supervisor:
                 self._lock.confirm()
         except LockedError as lost:
             return lost
-        except FloError as error:
-            log.debug("lock not looked at", why=str(error))
+        except FloError:
+            return None  # nobody can tell just now
         return None
 
     def _bear(self, trouble: BaseException, stop: StopRequest) -> None:

@@ -179,7 +179,7 @@ def test_an_earlier_stream_cannot_recover_either(pending: DropLake) -> None:
 def test_a_deletion_that_finds_nothing_is_not_taken_for_a_refusal(pending: DropLake) -> None:
     """Recovery may be repeated: there may be nothing left to take back."""
     fence = pending.fence()
-    fence.delete(pending.spark, SNAPSHOTS, pending.table(SNAPSHOTS)["row_no"] < 0)
+    fence.delete(pending.spark, SNAPSHOTS, F.col("row_no") < 0)
     assert pending.table(SNAPSHOTS).count() == 1
 
 
