@@ -107,15 +107,7 @@ class Fence:
         jvm: Any = spark._jvm
         transaction = self.begin(spark, table)
         use_session(spark)
-        schema = schema_of(transaction.snapshot())
-        # Delta's own writer does so, too; a column that somebody has added has nothing in it.
-        columns = [
-            (F.col(each.name) if each.name in rows.columns else F.lit(None))
-            .cast(each.dataType)
-            .alias(each.name)
-            for each in schema
-        ]
-        added = transaction.writeFiles(rows.select(*columns)._jdf)
+        added = transaction.writeFiles(_as_stored(rows, schema_of(transaction.snapshot()))._jdf)
         mode = java_class(jvm, "org.apache.spark.sql.streaming.OutputMode").Append()
         said = java_class(jvm, "scala.Some")(metadata) if metadata else _none(jvm)
         operation = java_class(jvm, f"{_OPERATIONS}$StreamingUpdate")
@@ -201,6 +193,19 @@ def number_of(snapshot: Any, name: str) -> int:
     numbers = kept.get() if kept.isDefined() else snapshot.setTransactions()
     found = (numbers.apply(at) for at in range(numbers.size()))
     return next((int(each.version()) for each in found if each.appId() == name), -1)
+
+
+def _as_stored(rows: DataFrame, schema: StructType) -> DataFrame:
+    """Bring rows into a table's columns and types, as Delta's own writer does.
+
+    A column that somebody has added to the table has nothing in it.
+    """
+    columns = {
+        each.name: F.col(each.name) if each.name in rows.columns else F.lit(None) for each in schema
+    }
+    return rows.select(
+        *[columns[each.name].cast(each.dataType).alias(each.name) for each in schema]
+    )
 
 
 def schema_of(snapshot: Any) -> StructType:
