@@ -200,11 +200,14 @@ def _as_stored(rows: DataFrame, schema: StructType) -> DataFrame:
 
     A column that somebody has added to the table has nothing in it.
     """
-    columns = {
-        each.name: F.col(each.name) if each.name in rows.columns else F.lit(None) for each in schema
-    }
+    there = set(rows.columns)
     return rows.select(
-        *[columns[each.name].cast(each.dataType).alias(each.name) for each in schema]
+        *[
+            (F.col(each.name) if each.name in there else F.lit(None))
+            .cast(each.dataType)
+            .alias(each.name)
+            for each in schema
+        ]
     )
 
 
