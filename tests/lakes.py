@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract, load_contract
+from lake.fence import FENCED, Fence, epoch_of
 from lake.fs import FileInfo, FileSystem
 from lake.initialise import initialise
 from lake.settings import Settings
@@ -71,7 +72,14 @@ class DropLake:
     def processor(self) -> Processor:
         """Open the part of the stream that takes batches in, as a start of the stream does."""
         spool = Path(tempfile.mkdtemp(prefix="flo-test-spool-")) / "batch"
-        return Processor(self.spark, self.settings, self.contract, spool)
+        return Processor(self.spark, self.fence(), self.contract, spool)
+
+    def fence(self) -> Fence:
+        """Write by the epoch that the tables are in; the first to ask raises it."""
+        epochs = {epoch_of(self.spark, self.settings, table) for table in FENCED}
+        if len(epochs) == 1 and 0 not in epochs:
+            return Fence(self.settings, epochs.pop())
+        return Fence.raised(self.spark, self.settings, lambda: None)
 
     def take(self, *names: str, processor: Processor | None = None) -> list[dict[str, Any]]:
         """Take these files of landing (all where none is named) in as one batch.

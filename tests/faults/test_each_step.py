@@ -129,8 +129,8 @@ def test_a_plan_from_an_old_reading_is_refused(lake: DropLake) -> None:
     # Read whole: Spark would read the table again when it has changed.
     older = lake.spark.createDataFrame(lake.table(SNAPSHOTS).collect(), TABLES[SNAPSHOTS].schema)
     stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
-    features = Replacement(lake.spark, lake.settings, FEATURES)
-    stored = Stored.newest(lake.spark, lake.settings, Ledger(lake.spark, lake.settings).columns_of)
+    features = Replacement(lake.spark, lake.fence(), FEATURES)
+    stored = Stored.newest(lake.spark, lake.settings, Ledger(lake.spark, lake.fence()).columns_of)
     plan = plan_upsert(lake.spark, lake.contract, stale, datetime.now(UTC), stored)
     assert (plan.sizes.inserts, plan.sizes.updates) == (0, 1)
     newer = csv(row("c1", last="2021-05-05", value_offline="5.00"))

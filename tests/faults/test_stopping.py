@@ -47,7 +47,7 @@ def test_a_batch_in_hand_is_finished_and_none_is_begun(
     assert [each["path"].rsplit("/", 1)[-1] for each in lake.ledger()] == ["first.csv"]
     assert [info.name for info in lake.files.list(lake.settings.landing)] == ["second.csv"]
     assert not lake.files.exists(stop_marker(lake.settings))
-    assert not lake.files.exists(f"{lake.settings.checkpoints}/lock")
+    assert StreamLock(lake.files, lake.settings).holder() is None
     assert lake.files.list(lake.settings.path("checkpoints", "stream", "commits"))
 
 
@@ -132,7 +132,7 @@ def test_one_stream_for_a_lake_however_its_root_is_written(lake: DropLake) -> No
     conf = lake.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
     other = Settings(fs=conf.get("fs.defaultFS"), root=f"{lake.settings.root}/")
     with running(lake) as stream:
-        wait_for(lambda: lake.files.exists(f"{lake.settings.checkpoints}/lock"), "the lock", 30)
+        wait_for(StreamLock(lake.files, lake.settings).holder, "the lock", 30)
         with pytest.raises(LockedError, match=r"Another stream .* on .*, process \d+ \(local-"):
             Supervisor(lake.spark, other, lake.contract).run()
         stream.stop()
