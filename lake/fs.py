@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from pyspark.errors.exceptions.captured import UnsupportedOperationException
 from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
+from lake.scratch import scratch
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -204,8 +204,8 @@ class FileSystem(Tree):
         """
         if not self.exists(path):
             return None
-        with tempfile.TemporaryDirectory(prefix="flo-") as folder:
-            local = Path(folder) / "text"
+        with scratch("read") as folder:
+            local = folder / "text"
             try:
                 self.download(path, local)
             except NotFoundError:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 from py4j.protocol import Py4JError
@@ -19,6 +17,7 @@ from lake.contract import Contract
 from lake.errors import FloError, ServiceError
 from lake.failpoint import failpoint
 from lake.fs import FileInfo, FileSystem
+from lake.scratch import scratch
 from lake.settings import Settings
 from streaming.events import BatchDone, LandingSeen, Retrying, StreamBegan, Tell, tell_nobody
 from streaming.patience import Patience
@@ -139,9 +138,9 @@ class Supervisor:
             log.warning("lock not given back", why=str(error), next="a start takes it over")
 
     def _run_query(self, stop: StopRequest) -> None:
-        with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
+        with scratch("spool") as spool:
             processor = Processor(
-                self._spark, self._settings, self._contract, Path(spool) / "batch", self._tell
+                self._spark, self._settings, self._contract, spool / "batch", self._tell
             )
             opened = open_checkpoint(self._files, self._settings)
             self._checkpoint = opened.checkpoint

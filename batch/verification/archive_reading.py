@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from batch.verification.workplace import workplace
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem
+from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.decode import DecodedDrop, decode_drop
@@ -66,8 +66,8 @@ def read_archive(
     """
     application = str(spark.sparkContext.applicationId)
     with workplace(FileSystem.of(spark), settings, application) as place:
-        with tempfile.TemporaryDirectory(prefix="flo-verify-") as spool:
-            reader = _Reader(spark, settings, contract, place, Path(spool))
+        with scratch("verify") as spool:
+            reader = _Reader(spark, settings, contract, place, spool)
             for number, piece in enumerate(_pieces(_accounts(ledger), settings)):
                 reader.read(number, piece)
         yield reader.result()

@@ -171,9 +171,10 @@ def _has_controls(line: str) -> bool:
 
 
 def _too_many_columns(count: int, *, more: bool) -> DropRejected:
+    columns = f"{'more than ' if more else ''}{count:,} columns"
     return DropRejected(
         "too_many_columns",
-        f"The header has {'more than ' if more else ''}{count:,} columns and {MAX_COLUMNS:,} are accepted; "
+        f"The header has {columns} and {MAX_COLUMNS:,} are accepted; "
         "send only the columns of the contract.",
     )
 

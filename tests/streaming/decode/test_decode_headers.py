@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streaming.decode.names import looks_like_a_name
-from tests.streaming.decode.test_decode_nasty_inputs import COLUMNS, H, R, row
+from tests.streaming.decode.test_decode_nasty_inputs import COLUMNS, R, row
 
 NAMES = [
     "City", "order_num_total_12m", "Müşteri İli", "shop type", "v2", "q3-2021", "tel.no", "index",
