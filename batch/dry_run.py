@@ -22,6 +22,7 @@ from lake.settings import Settings
 from lake.sizing import compiling
 from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
 from streaming.archive import plain_path
+from streaming.constraints import Constraints
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging
@@ -103,7 +104,8 @@ def dry_run(
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
-        with judging(spark, rows, [(drop, found)], contract) as judged:
+        constraints = Constraints.of(spark, settings)
+        with judging(spark, rows, [(drop, found)], contract, constraints) as judged:
             return _weigh(spark, contract, account, judged, settled)
 
 

@@ -18,6 +18,7 @@ from lake.fs import FileInfo, FileSystem
 from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
+from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import judging
@@ -124,7 +125,8 @@ class _Reader:
         if not drops:
             return
         staged = self._spark.read.parquet(staging)
-        with judging(self._spark, staged, drops, self._contract) as judged:
+        constraints = Constraints.of(self._spark, self._settings)
+        with judging(self._spark, staged, drops, self._contract, constraints) as judged:
             for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):
                 rows = frame.select(*kept_columns(name))
                 rows.write.mode("append").parquet(f"{self._place}/{name}")
