@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from lake import class_archive
@@ -137,6 +138,9 @@ def build_session(
     if SparkSession.getActiveSession() is None:
         require_service(settings)
     options = _options(settings, app)
+    # PySpark logs what Spark says of a row or a statement, before we say it in our way.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
     _start_java(options)
     builder = SparkSession.builder
     for key, value in options.items():

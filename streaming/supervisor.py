@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.lock import StreamLock
 from checkpoints.rebuilding import open_checkpoint
-from lake.causes import recognise, transient
+from lake.causes import recognise, tell, transient
 from lake.contract import Contract
 from lake.errors import FloError, ServiceError
 from lake.failpoint import failpoint
@@ -103,16 +103,16 @@ class Supervisor:
     def _bear(self, trouble: BaseException, stop: StopRequest) -> None:
         """Pause after transient trouble, unless it has lasted too long, or the end is asked for."""
         if stop:
-            log.warning("ending in trouble", why=_sentence(trouble), next="a start goes on")
+            log.warning("ending in trouble", why=tell(trouble), next="a start goes on")
             return
         pause = self._patience.pause()
         if pause is None:
             raise ServiceError(
                 f"The stream gave up after {self._patience.seconds:.0f} s of trouble "
-                f"({_sentence(trouble)}). Nothing is lost: start it again when it is over."
+                f"({tell(trouble)}). Nothing is lost: start it again when it is over."
             ) from None
         self._tell(Retrying(pause))
-        log.warning("retrying", seconds=pause, why=_sentence(trouble))
+        log.warning("retrying", seconds=pause, why=tell(trouble))
         _wait(pause, stop)
 
     def _take_lock(self) -> None:
@@ -256,10 +256,6 @@ class Supervisor:
         self._tell(done)
         failpoint("before_commit")
         self._taken = True
-
-
-def _sentence(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:
