@@ -93,8 +93,9 @@ def decode_drop(
 def _decode(
     spool: Path, name: str, contract: Contract, staged: Path, drop_id: str, max_line_bytes: int
 ) -> DecodedDrop:
-    room = Room.of(staged.parent, spool.stat().st_size)
-    room.require(room.stored)
+    stored = spool.stat().st_size
+    room = Room.of(staged.parent, stored, copied=stored)
+    room.require(stored)
     text = inspect_text(spool, name, max_line_bytes, room)
     blocks = split_blocks(text.chunks(min(_CHUNK, max_line_bytes)), max_line_bytes)
     opening = _read_opening(blocks)
@@ -108,7 +109,7 @@ def _decode(
     rest = Block("".join(lines[layout.header_lines :]))
     reader = BatchReader(layout, max_line_bytes)
     evidence = FormatEvidence(contract, set(layout.positions))
-    with staged_writer(staged, contract, drop_id, layout) as writer:
+    with staged_writer(staged, contract, drop_id, layout, room) as writer:
         for batch in reader.read(chain([rest], opening.after, blocks)):
             for column, at in layout.positions.items():
                 evidence.add(column, batch.cells[at])

@@ -20,22 +20,24 @@ class Room:
 
     Attributes:
         stored: the drop's size as it is stored.
+        copied: what its copy takes of the disk already.
     """
 
     folder: Path
     free: int
     stored: int
+    copied: int = 0
 
     @classmethod
-    def of(cls, folder: Path, stored: int) -> Room:
+    def of(cls, folder: Path, stored: int, copied: int = 0) -> Room:
         """Look how much is free now."""
-        return cls(folder, shutil.disk_usage(folder).free, stored)
+        return cls(folder, shutil.disk_usage(folder).free, stored, copied)
 
     def require(self, size: int) -> None:
-        """See that a text of so many bytes, or its beginning, fits.
+        """See that so many bytes of text, or of names beside rows, fit.
 
-        The rows lie there twice at times, but packed; and Spark has about as much of them on the
-        same disk. A drop that fills it would end the stream, and again at each start.
+        The rows are packed there at first; but then Spark has about as much of them on the same
+        disk. A drop that fills it would end the stream, and again at each start.
 
         Raises:
             DropRejected: ``too_large``.
@@ -43,7 +45,7 @@ class Room:
         """
         if size <= self.free:
             return
-        if self.free < _LEAST:
+        if self.free + self.copied < _LEAST:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
         raise DropRejected(
             "too_large",

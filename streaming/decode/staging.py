@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from lake.contract import Contract
 from streaming.decode.batches import ROWS, Batch
 from streaming.decode.dialect import Layout
+from streaming.decode.room import Room
 
 # What a row group holds at most, as long as a row does not hold more. Spark reads thousands of rows
 # at once, but never from two groups, so that this bounds its memory as well.
@@ -41,8 +42,10 @@ class StagedWriter:
         rows: how many rows were written.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, drop_id: str, layout: Layout) -> None:
+    def __init__(self, writer: pq.ParquetWriter, drop_id: str, layout: Layout, room: Room) -> None:
         self.rows = 0
+        self._room = room
+        self._rescued_bytes = 0
         self._writer = writer
         self._drop_id = drop_id
         self._layout = layout
@@ -60,12 +63,15 @@ class StagedWriter:
     def _write(self, batch: Batch) -> None:
         count = len(batch.raw)
         schema: pa.Schema = self._writer.schema
+        rescued = self._rescued(batch)
+        self._rescued_bytes += rescued.nbytes
+        self._room.require(self._rescued_bytes)
         arrays = [
             pa.repeat(pa.scalar(self._drop_id, pa.string()), count),
             pa.array(range(self.rows + 1, self.rows + count + 1), pa.int64()),
             batch.raw,
             _problems(batch),
-            self._rescued(batch),
+            rescued,
         ]
         for name in schema.names[len(arrays) :]:
             at = self._layout.positions.get(name)
@@ -108,12 +114,12 @@ def _problems(batch: Batch) -> pa.Array:
 
 @contextmanager
 def staged_writer(
-    staged: Path, contract: Contract, drop_id: str, layout: Layout
+    staged: Path, contract: Contract, drop_id: str, layout: Layout, room: Room
 ) -> Iterator[StagedWriter]:
     """Open a staged file; it is removed again if anything goes wrong."""
     try:
         with pq.ParquetWriter(staged, staged_schema(contract), compression="snappy") as writer:
-            rows = StagedWriter(writer, drop_id, layout)
+            rows = StagedWriter(writer, drop_id, layout, room)
             yield rows
             rows.flush()
     except BaseException:
