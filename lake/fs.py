@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pyspark.errors.exceptions.captured import UnsupportedOperationException
 from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
+from lake.scratch import scratch
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -205,8 +205,8 @@ class FileSystem(Tree):
         """
         if not self.exists(path):
             return None
-        with tempfile.TemporaryDirectory(prefix="flo-") as folder:
-            local = Path(folder) / "text"
+        with scratch("read") as folder:
+            local = folder / "text"
             try:
                 self.download(path, local)
             except NotFoundError:

@@ -27,6 +27,7 @@ from streaming.accounts import (
     with_verdict,
 )
 from streaming.archive import archive_path, move_to_archive
+from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
@@ -216,7 +217,8 @@ class Processor:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
-        with judging(spark, staged, drops, self.contract) as judged:
+        constraints = Constraints.of(spark, self.settings)
+        with judging(spark, staged, drops, self.contract, constraints) as judged:
             verdicts = judged.verdicts
             rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
             return self._writer.write(spark, judged, rows)

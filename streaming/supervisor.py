@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 from py4j.protocol import Py4JError
@@ -14,12 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.lock import StreamLock
 from checkpoints.rebuilding import open_checkpoint
-from lake.causes import recognise, transient
+from lake.causes import recognise, tell, transient
 from lake.contract import Contract
 from lake.errors import FloError, LockedError, ServiceError
 from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem
+from lake.scratch import scratch
 from lake.settings import Settings
 from streaming.events import BatchDone, LandingSeen, Retrying, StreamBegan, Tell, tell_nobody
 from streaming.patience import Patience
@@ -116,16 +115,16 @@ class Supervisor:
     def _bear(self, trouble: BaseException, stop: StopRequest) -> None:
         """Pause after transient trouble, unless it has lasted too long, or the end is asked for."""
         if stop:
-            log.warning("ending in trouble", why=_sentence(trouble), next="a start goes on")
+            log.warning("ending in trouble", why=tell(trouble), next="a start goes on")
             return
         pause = self._patience.pause()
         if pause is None:
             raise ServiceError(
                 f"The stream gave up after {self._patience.seconds:.0f} s of trouble "
-                f"({_sentence(trouble)}). Nothing is lost: start it again when it is over."
+                f"({tell(trouble)}). Nothing is lost: start it again when it is over."
             ) from None
         self._tell(Retrying(pause))
-        log.warning("retrying", seconds=pause, why=_sentence(trouble))
+        log.warning("retrying", seconds=pause, why=tell(trouble))
         _wait(pause, stop)
 
     def _take_lock(self) -> None:
@@ -154,11 +153,9 @@ class Supervisor:
             log.warning("lock not given back", why=str(error), next="a start takes it over")
 
     def _run_query(self, stop: StopRequest) -> None:
-        with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
+        with scratch("spool") as spool:
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
-            processor = Processor(
-                self._spark, fence, self._contract, Path(spool) / "batch", self._tell
-            )
+            processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
             opened = open_checkpoint(self._files, self._settings)
             self._checkpoint = opened.checkpoint
             self._seen = {file.path for file in opened.committed}
@@ -278,10 +275,6 @@ class Supervisor:
         self._tell(done)
         failpoint("before_commit")
         self._taken = True
-
-
-def _sentence(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:
