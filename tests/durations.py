@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from bench.yardstick import yardstick
 from tests.figures import write_figures
 from tests.processes import ROOT
 
@@ -33,21 +34,13 @@ _PROGRAMS = (
 )
 
 
-def yardstick() -> float:
-    """Measure how quick the machine is: the seconds of a Python loop of ten million additions."""
-    began, total = time.perf_counter(), 0
-    for each in range(10_000_000):
-        total += each
-    return time.perf_counter() - began
-
-
 @dataclass
 class Run:
     """What one run of the tests took.
 
     Attributes:
         seconds: from its beginning to its end.
-        yardstick: how quick the machine was at its end, see :func:`yardstick`.
+        yardstick: how quick the machine was at its end, see :mod:`bench.yardstick`.
         java: how many Java programs were started, by kind.
         tests: by test, the seconds of ``setup``, ``call`` and ``teardown``; a fixture that several
             tests share is in the set-up of the first.

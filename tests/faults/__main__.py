@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.yardstick import yardstick
 from lake.session import build_session
 from lake.settings import Settings
 from sandbox import Sandbox
@@ -101,7 +102,8 @@ def _figures(results: list[dict[str, Any]]) -> str:
         *(f"| {point} | {count} |" for point, count in sorted(by_point.items())),
         "",
         f"From start to first account, median: {statistics.median(clean):.1f} s undisturbed, "
-        + (f"{statistics.median(restarts):.1f} s after a kill." if restarts else "no restart."),
+        + (f"{statistics.median(restarts):.1f} s after a kill" if restarts else "no restart")
+        + f"; yardstick {yardstick():.2f} s.",
     ]
     return "\n".join(lines)
 
