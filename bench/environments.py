@@ -77,7 +77,7 @@ def _environment(place: Path) -> Path:
     if not (mark.is_file() and mark.read_text() == wanted and python.exists()):
         try:
             packages.make_environment(place)
-            packages.install_locked(VENV, requirements, LOCK, place)
+            packages.install_locked(VENV, requirements, LOCK, venv=place)
         except SandboxError as error:
             raise BenchError(str(error)) from None
         packages.forget_fetched(place)

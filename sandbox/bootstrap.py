@@ -168,6 +168,9 @@ def _install(name: str, path: Path) -> None:
     elif name == "flo":
         # The setuptools that builds it was pinned and is there: nothing is fetched.
         packages.uv(VENV, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    elif name == "runs":
+        # Where Python may not leave compiled modules behind, each start would compile them anew.
+        packages.install_locked(VENV, path, LOCK, "--compile-bytecode")
     else:
         packages.install_locked(VENV, path, LOCK)
 

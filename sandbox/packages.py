@@ -65,20 +65,21 @@ def bring_uv(venv: Path, lock: Path) -> None:
     _run(venv, {**quiet, **os.environ}, *pip, *pinned)
 
 
-def install_locked(tools: Path, lock: Path, builders: Path, venv: Path | None = None) -> None:
+def install_locked(
+    tools: Path, lock: Path, builders: Path, *further: str, venv: Path | None = None
+) -> None:
     """Put every package of a lock into an environment.
 
     Args:
         tools: the environment that has uv.
         lock: the packages, all with hashes.
         builders: the lock of what builds those that come as source: no other is fetched for that.
+        further: options of uv's.
         venv: the environment to install into; by default the one that has uv.
     """
     built = ("--build-constraints", str(builders), "--require-build-hashes")
     stored = ("--config-settings-package", _STORED)
-    # Where Python leaves no compiled modules behind, each start would compile them: a second.
-    compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
-    uv(tools, "--require-hashes", "-r", str(lock), *built, *stored, *compiled, venv=venv)
+    uv(tools, "--require-hashes", "-r", str(lock), *built, *stored, *further, venv=venv)
 
 
 def uv(tools: Path, *arguments: str, venv: Path | None = None) -> None:

@@ -125,7 +125,7 @@ def test_what_pip_is_told_holds_for_uv(venv: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PIP_FIND_LINKS", f"{venv.parent}  {venv.parent}/not-there")
     digest = hashlib.sha256((venv.parent / WHEEL).read_bytes()).hexdigest()
     lock = write_lock(venv.parent, digest)
-    packages.install_locked(VENV, lock, bootstrap.LOCK, venv)
+    packages.install_locked(VENV, lock, bootstrap.LOCK, venv=venv)
     packages.forget_fetched(venv)
     assert is_there(venv)
     assert {path.name for path in venv.parent.iterdir()} == {"venv", lock.name, WHEEL}
@@ -140,7 +140,7 @@ def test_a_package_that_is_another_one_is_refused(
     monkeypatch.setenv("PIP_FIND_LINKS", str(venv.parent))
     monkeypatch.setenv("UV_NO_VERIFY_HASHES", "1")
     with pytest.raises(SandboxError, match="SHA-256 differs") as caught:
-        packages.install_locked(VENV, write_lock(venv.parent, "0" * 64), bootstrap.LOCK, venv)
+        packages.install_locked(VENV, write_lock(venv.parent, "0" * 64), bootstrap.LOCK, venv=venv)
     assert caught.value.exit_code == 2
     assert not is_there(venv)
 
@@ -153,7 +153,7 @@ def test_a_registry_that_is_not_there_is_named(
     if offline:
         monkeypatch.setenv("PIP_NO_INDEX", "true")
     with pytest.raises(SandboxError, match="registry of packages was not reached") as caught:
-        packages.install_locked(VENV, write_lock(venv.parent, "0" * 64), bootstrap.LOCK, venv)
+        packages.install_locked(VENV, write_lock(venv.parent, "0" * 64), bootstrap.LOCK, venv=venv)
     assert caught.value.exit_code == 3
 
 
