@@ -19,7 +19,6 @@ from pathlib import Path
 
 import structlog
 
-from flo.output import say
 from lake import class_archive
 from lake.settings import CONF, PROJECT, Settings
 from sandbox.bootstrap import ivy_jar
@@ -48,7 +47,7 @@ def main() -> int:
         return 130
     except (OSError, subprocess.SubprocessError, SandboxError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        say(f"Java's archive of classes was not made ({why}): mend that, and it is tried again.")
+        _say(f"Java's archive of classes was not made ({why}): mend that, and it is tried again.")
         return 2
 
 
@@ -105,7 +104,7 @@ def _make(java: Path) -> int:
     key, log = key_of(java), _beside(".log")
     if not is_due(key):
         return 0
-    say("Java archives Spark's classes, for quicker starts (a minute, once).")
+    _say("Java archives Spark's classes, for quicker starts (a minute, once).")
     class_archive.FILE.unlink(missing_ok=True)
     folder = class_archive.FILE.parent
     with tempfile.TemporaryDirectory(prefix="classes-", dir=folder) as name:
@@ -119,15 +118,21 @@ def _make(java: Path) -> int:
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             )  # fmt: skip
         if run.returncode:
-            say(f"Java's archive of classes was not made: {log} says why.")
+            _say(f"Java's archive of classes was not made: {log} says why.")
             return 2
         if made := draft.is_file():
             draft.replace(class_archive.FILE)
             log.unlink()
         else:
-            say(f"This Java makes no archive of classes, see {log}: all works without.")
+            _say(f"This Java makes no archive of classes, see {log}: all works without.")
     _beside(".key").write_text(key if made else f"{key} none", "utf-8")
     return 0
+
+
+def _say(message: str) -> None:
+    from flo.output import say  # a job of Spark's imports this module where Rich is not
+
+    say(message)
 
 
 def _environment(scratch: Path, java: Path) -> dict[str, str]:

@@ -32,6 +32,7 @@ def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / ".jars"
     (folder / "spark").mkdir(parents=True)
     (tmp_path / "java" / "bin").mkdir(parents=True)
+    monkeypatch.delenv("FLO_VAR", raising=False)  # a sandbox of other tests
     monkeypatch.setattr(flo.class_archive, "PROJECT", tmp_path)
     monkeypatch.setattr(class_archive, "FILE", folder / "classes.jsa")
     monkeypatch.setattr(flo.class_archive, "find_java", lambda: tmp_path / "java")

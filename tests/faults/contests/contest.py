@@ -59,8 +59,10 @@ class Process:
     def close(self) -> None:
         """Have it end."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(timeout=30)
+        self._process.stdout.close()
 
 
 @contextmanager
