@@ -31,11 +31,11 @@ check: setup-dev ## formatting, lint, types, layers, and the tests that need no 
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not spark and not integration"
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m "not spark and not integration"
 
 test: setup-dev ## all tests, on sandboxes of their own, two files at a time
 	@$(ARCHIVE)
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -p tests.durations
+	$(RUN)/python -m pytest -n 2 --dist loadfile -p tests.durations
 
 demo: setup ## the whole path, from a CSV in HDFS to an answer
 	@$(RUN)/python -m flo.demo

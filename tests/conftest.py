@@ -21,27 +21,15 @@ if TYPE_CHECKING:
     from tests.faults.world import World
     from tests.lakes import DropLake
 
-# Fixtures of a whole run that are worth making once.
-_COSTLY = ("flo100k", "worlds")
 REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the sandbox or the session, and what one worker should run.
-
-    `make check` leaves the former out. Files that share something costly go to the same worker.
-    """
-    shared = {
-        item.path: f"who needs {fixture}"
-        for item in items
-        for fixture in _COSTLY
-        if isinstance(item, pytest.Function) and fixture in item.fixturenames
-    }
+    """Mark what needs the sandbox or the session, which `make check` leaves out."""
     for item in items:
         if isinstance(item, pytest.Function) and "environment" in item.fixturenames:
             item.add_marker(pytest.mark.spark)
-        item.add_marker(pytest.mark.xdist_group(shared.get(item.path, str(item.path))))
 
 
 @pytest.fixture(scope="session")

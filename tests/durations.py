@@ -104,11 +104,9 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the seconds of set-up, call and teardown."""
-        # Behind an "@" is which of the files of a worker it belongs to.
-        name = report.nodeid.partition("@")[0]
-        self._tests[name][report.when or "call"] = round(report.duration, 3)
+        self._tests[report.nodeid][report.when or "call"] = round(report.duration, 3)
         marks = [kind for kind in ("integration", "spark") if kind in report.keywords]
-        self._kinds[name] = marks[0] if marks else "plain"
+        self._kinds[report.nodeid] = marks[0] if marks else "plain"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the run down, and say where its time went."""
