@@ -84,7 +84,8 @@ INTRUSIONS = (
     "DECLARE VARIABLE a INT",
 )
 
-# What BI tools ask on their way to the rows, questions of many kinds, and a part of each answer.
+# What a BI tool asks on its way to the rows, and questions of many kinds, with what has to be in
+# the answer.
 QUESTIONS = (
     ("SHOW DATABASES", "flo"),
     ("SHOW TABLES IN flo", "customer_features"),
