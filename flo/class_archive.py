@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,11 @@ from sandbox.java import find_java
 from sandbox.lock import locked
 
 JOB = Path(__file__).with_name("class_archive_job.py")
-_SECONDS = 600
+# Long, as it runs at the lowest priority, maybe beside the next stream.
+_SECONDS = 1800
 #: The shell starts it and ends at once: it is no child of ours, and holds none of our streams.
-_IN_BACKGROUND = 'nice -n 19 "$2" -m flo.class_archive </dev/null >>"$1" 2>&1 &'
+#: Isolated (-I), it does not take PySpark from the zip that spark-submit puts before all else.
+_IN_BACKGROUND = 'nice -n 19 "$2" -I -m flo.class_archive </dev/null >>"$1" 2>&1 &'
 
 
 def main() -> int:
@@ -46,8 +49,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except (OSError, subprocess.SubprocessError, SandboxError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        _say(f"Java's archive of classes was not made ({why}): mend that, and it is tried again.")
+        why = type(error).__name__ if isinstance(error, subprocess.SubprocessError) else error
+        _say(f"Java's archive of classes was not made: {why}; it is tried again another time.")
         return 2
 
 
@@ -107,17 +110,11 @@ def _make(java: Path) -> int:
     _say("Java archives Spark's classes, for quicker starts (a minute, once).")
     class_archive.FILE.unlink(missing_ok=True)
     folder = class_archive.FILE.parent
+    for left in folder.glob("classes-*"):  # by one that was killed
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="classes-", dir=folder) as name:
-        scratch = Path(name)
-        draft = scratch / class_archive.FILE.name
-        environment = _environment(scratch, java)
-        command = _command(environment, f"-XX:ArchiveClassesAtExit={draft}")
-        with log.open("a") as said:
-            run = subprocess.run(
-                command, env=environment, cwd=scratch, check=False, timeout=_SECONDS,
-                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-            )  # fmt: skip
-        if run.returncode:
+        draft = Path(name) / class_archive.FILE.name
+        if _run_job(Path(name), java, f"-XX:ArchiveClassesAtExit={draft}", log):
             _say(f"Java's archive of classes was not made: {log} says why.")
             return 2
         if made := draft.is_file():
@@ -127,6 +124,16 @@ def _make(java: Path) -> int:
             _say(f"This Java makes no archive of classes, see {log}: all works without.")
     _beside(".key").write_text(key if made else f"{key} none", "utf-8")
     return 0
+
+
+def _run_job(scratch: Path, java: Path, option: str, log: Path) -> int:
+    environment = _environment(scratch, java)
+    command = _command(environment, option)
+    with log.open("a") as said:
+        return subprocess.run(
+            command, env=environment, cwd=scratch, check=False, timeout=_SECONDS,
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+        ).returncode  # fmt: skip
 
 
 def _say(message: str) -> None:

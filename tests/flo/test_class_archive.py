@@ -65,21 +65,47 @@ def test_the_key_changes_with_java_and_with_the_jars(java: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_driver_finds_the_same_key(tmp_path: Path) -> None:
-    """What runs below spark-submit, as a stream does, sees other paths, and must not mind."""
-    job = tmp_path / "job.py"
-    job.write_text("from flo.class_archive import *; print(key_of(find_java()))\n")
+def test_a_driver_starts_a_python_that_sees_what_make_setup_installed(
+    tmp_path: Path,
+) -> None:
+    """Below spark-submit, as a stream is, PySpark is in a zip; the key is as it is elsewhere."""
+    facts, python, job = tmp_path / "facts", tmp_path / "python", tmp_path / "job.py"
+    (tmp_path / ".jars" / "spark").mkdir(parents=True)
+    told = "from lake.class_archive import SPARK_HOME; print(SPARK_HOME)"
+    python.write_text(
+        f"#!/bin/sh\n{sys.executable} $1 -c '{told}' > {facts}.new\nmv {facts}.new {facts}\n"
+    )
+    python.chmod(0o755)
+    job.write_text(
+        "import sys, pathlib, flo.class_archive as ours\n"
+        "from lake.settings import Settings\n"
+        "print(ours.key_of(ours.find_java()))\n"
+        f"sys.executable, here = {str(python)!r}, pathlib.Path({str(tmp_path)!r})\n"
+        "ours.PROJECT, ours.class_archive.FILE = here, here / '.jars' / 'classes.jsa'\n"
+        "ours.start_if_due(Settings(var=here / 'var'))\n"
+    )
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_CONF_DIR": str(CONF)}
     submit = str(Path(sys.executable).with_name("spark-submit"))
     printed = subprocess.run(
         [submit, str(job)], env=environment, check=True, capture_output=True, text=True, timeout=120
     ).stdout
-    assert printed.split() == [key_of(find_java())]
+    assert printed.split()[0] == key_of(find_java())
+    wait_for_file(facts)
+    assert facts.read_text().strip() == str(class_archive.SPARK_HOME)
+
+
+def wait_for_file(path: Path) -> None:
+    """Wait until it is there; whoever writes it renames it when it is whole."""
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_it_is_made_once(java: Path) -> None:
     """What is there for this Java and these jars is not made again, and no scratch is left."""
     assert is_due(key_of(java))
+    (class_archive.FILE.parent / "classes-of-one-that-was-killed").mkdir()
     assert main() == 0
     first = class_archive.FILE.read_text()
     assert first.startswith("-XX:ArchiveClassesAtExit=")
@@ -133,15 +159,12 @@ def test_a_stream_that_ends_leaves_it_to_the_background(
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     start_if_due(Settings(var=tmp_path / "var"))
-    until = time.monotonic() + 30
-    while not facts.exists():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for_file(facts)
     nice, session, *words = facts.read_text().split()
     log = str(class_archive.FILE.with_suffix(".log"))
     assert nice == "19"
     assert int(session) != os.getsid(0)
-    assert words == [os.devnull, log, log, "-m", "flo.class_archive"]
+    assert words == [os.devnull, log, log, "-I", "-m", "flo.class_archive"]
 
 
 def test_nothing_is_started_where_it_is_not_due_or_not_wanted(
