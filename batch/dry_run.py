@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -18,10 +17,12 @@ from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
 from lake.fs import FileInfo
+from lake.scratch import scratch
 from lake.settings import Settings
 from lake.sizing import compiling
 from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
 from streaming.archive import plain_path
+from streaming.constraints import Constraints
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging
@@ -84,8 +85,8 @@ def dry_run(
         17
     """
     settled = read_settled(spark, settings)
-    with TemporaryDirectory(prefix="flo-dry-run-") as scratch:
-        drop = _take_in(settings, file, Path(scratch) / "drop", now)
+    with scratch("dry-run") as folder:
+        drop = _take_in(settings, file, folder / "drop", now)
         account = _open_account(drop, now)
         if settled.is_ingested(drop.drop_id):
             return DryRun(as_duplicate(account))
@@ -103,7 +104,8 @@ def dry_run(
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
-        with judging(spark, rows, [(drop, found)], contract) as judged:
+        constraints = Constraints.of(spark, settings)
+        with judging(spark, rows, [(drop, found)], contract, constraints) as judged:
             return _weigh(spark, contract, account, judged, settled)
 
 

@@ -19,21 +19,20 @@ if __name__ == "__main__":
         sys.path.insert(0, str(_here.parent))
 
 import argparse
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from batch.kpis.numbers import Rows, ValuesError, compute_rows
 from batch.kpis.tables import KPI_TABLES, Shown, find_shown, write_run
 from batch.kpis.values import Values, add_changes, count_anew
-from lake.causes import recognise
+from lake.causes import condition_of, recognise, tell
 from lake.conflicts import CONFLICTS, retry_conflicts
 from lake.errors import FloError, no_table
 from lake.session import build_session
@@ -129,11 +128,10 @@ def _compute(
 
 
 def _tell(error: Exception) -> str:
-    """Say what was in the way, by Spark's own name for it: its text may quote a row."""
+    """Say what was in the way, by Spark's own name for it."""
     if isinstance(error, ValuesError):
         return str(error)
-    named = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", str(error))
-    return f"what changed cannot be read: {named[1] if named else type(error).__name__}"
+    return f"what changed cannot be read: {condition_of(error)}"
 
 
 def describe(run: KpiRun) -> str:
@@ -165,6 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FloError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except (PySparkException, Py4JError) as error:
+        known = recognise(error, "The KPIs cannot be computed")
+        print(known or f"The KPIs cannot be computed: {tell(error)}.", file=sys.stderr)
+        return known.exit_code if known else 2
     print(describe(run), file=sys.stderr)
     return 0
 

@@ -6,17 +6,16 @@ import hashlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.places import BUILD, LAKES, ROOT
-from sandbox import jars
-from sandbox.bootstrap import ivy_jar, lock_entry
+from sandbox import jars, packages
+from sandbox.bootstrap import LOCK, VENV, ivy_jar
+from sandbox.errors import SandboxError
 from sandbox.java import find_java
 
 NATIVE = BUILD / "native-venv"
@@ -76,26 +75,11 @@ def _environment(place: Path) -> Path:
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     mark, python = place / "made-of", place / "bin" / "python"
     if not (mark.is_file() and mark.read_text() == wanted and python.exists()):
-        _run(sys.executable, "-m", "venv", "--clear", str(place))
-        # PySpark comes as source and is built with the project's pinned setuptools.
-        with tempfile.TemporaryDirectory() as scratch:
-            builder = Path(scratch) / "builder.txt"
-            builder.write_text(
-                lock_entry((ROOT / "requirements.lock").read_text("utf-8"), "setuptools"), "utf-8"
-            )
-            _pip(python, "--only-binary", ":all:", "-r", str(builder))
-        _pip(python, "--no-build-isolation", "-r", str(requirements))
+        try:
+            packages.make_environment(place)
+            packages.install_locked(VENV, requirements, LOCK, venv=place)
+        except SandboxError as error:
+            raise BenchError(str(error)) from None
+        packages.forget_fetched(place)
         mark.write_text(wanted)
     return python
-
-
-def _pip(python: Path, *arguments: str) -> None:
-    _run(str(python), "-m", "pip", "install", "-q", "--require-hashes", *arguments)
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise BenchError(f"`{' '.join(command)}` failed: {done.stderr.strip()[-500:]}")

@@ -87,7 +87,7 @@ class Hdfs:
 
 def _adds_rows(line: str) -> bool:
     operation = json.loads(line).get("commitInfo", {}).get("operation", "")
-    return operation in ("MERGE", "WRITE")
+    return operation in ("MERGE", "STREAMING UPDATE", "WRITE")
 
 
 class Program:

@@ -13,6 +13,7 @@ import psutil
 
 from bench.measures.settings import FULL, MILLION
 from bench.results import Result
+from bench.yardstick import yardstick
 from sandbox.java import find_java, version_of
 
 MARKS = {
@@ -101,7 +102,7 @@ def machine(results: Sequence[Result]) -> str:
     return (
         f"Measured on {os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, "
         f"{platform.system()} {platform.machine()}, Java {version_of(find_java())}, "
-        f"Python {platform.python_version()}, {packages}. "
+        f"Python {platform.python_version()}, {packages}; yardstick {yardstick():.2f} s. "
         f"Contenders: {'; '.join(sorted(versions)) or 'see the measures'}."
     )
 

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lake.errors import FloError
+from lake.fence import Fence
 from lake.fs import from_millis
-from lake.settings import Settings
 from lake.tables import LEDGER, TABLES, table_path
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -137,9 +137,10 @@ class Ledger:
     it holds a few hundred bytes per drop.
     """
 
-    def __init__(self, spark: SparkSession, settings: Settings) -> None:
+    def __init__(self, spark: SparkSession, fence: Fence) -> None:
         """Read the index from the table."""
-        self._path = table_path(settings, LEDGER)
+        self._fence = fence
+        self._path = table_path(fence.settings, LEDGER)
         # Headers repeat: one copy of each is kept.
         self._headers: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._ingested: dict[str, tuple[str, ...]] = {}
@@ -201,6 +202,7 @@ class Ledger:
 
         Raises:
             LedgerError: a sum is wrong; nothing is written.
+            LockedError: the epoch of the fence has passed; nothing is written.
         """
         for row in rows:
             row.check_sums()
@@ -209,7 +211,7 @@ class Ledger:
         finished = datetime.now(UTC)
         done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
         frame = spark.createDataFrame([_values(row) for row in done], TABLES[LEDGER].schema)
-        frame.coalesce(1).write.format("delta").mode("append").save(self._path)
+        self._fence.append(spark, LEDGER, frame.coalesce(1))
         for row in done:
             self._remember(row)
 

@@ -13,13 +13,22 @@ import structlog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.commits import read_commits_after
+from checkpoints.commits import RECOVERED, read_commits_after
 from checkpoints.ledger import Ledger, LedgerRow, State
-from lake.conflicts import retry_conflicts
+from lake.fence import Fence, number_of
 from lake.settings import Settings
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, newest_snapshot
 
 log = structlog.get_logger()
+
+# Where the ledger names a version of a table.
+_VERSIONS = {
+    FEATURES: "features_version",
+    SNAPSHOTS: "snapshots_version",
+    QUARANTINE: "quarantine_version",
+}
+_COMMITS_LOOKED_AT = 20
+"""Most commits that a start looks at again and again."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +39,43 @@ class Recovery:
     taken_back: tuple[str, ...]
 
 
-def recover(spark: SparkSession, settings: Settings, ledger: Ledger) -> Recovery:
+def recover(spark: SparkSession, fence: Fence, ledger: Ledger) -> Recovery:
     """Bring the tables to a state in which every drop is in all of them or in none.
 
     Only commits newer than the newest that the ledger names are looked at. Running it twice,
     or being killed in it, changes nothing: each half is repeatable.
+
+    Raises:
+        LockedError: the epoch of the fence has passed.
     """
-    completed = _roll_forward(spark, settings, ledger)
+    completed = _roll_forward(spark, fence.settings, ledger)
     taken_back = sorted(
         {
-            *_roll_back(spark, settings, ledger, SNAPSHOTS, "snapshots_version"),
-            *_roll_back(spark, settings, ledger, QUARANTINE, "quarantine_version"),
+            *_roll_back(spark, fence, ledger, SNAPSHOTS),
+            *_roll_back(spark, fence, ledger, QUARANTINE),
         }
     )
+    _note(spark, fence, ledger)
     if completed or taken_back:
         log.info("recovered", completed=len(completed), taken_back=len(taken_back))
     return Recovery(tuple(completed), tuple(taken_back))
 
 
+def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
+    """Note how far all is well, so that a start need not look at the commits of many before it.
+
+    Each start is a commit itself, and the ledger names none of a start that found no drop.
+    """
+    for table, column in _VERSIONS.items():
+        newest = newest_snapshot(spark, fence.settings, table)
+        known = max(ledger.newest_version(column), number_of(newest, RECOVERED))
+        if newest.version() - known > _COMMITS_LOOKED_AT:
+            fence.note(spark, table, RECOVERED, newest.version())
+
+
 def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[LedgerRow]:
     completed: list[LedgerRow] = []
-    known = ledger.newest_version("features_version")
+    known = ledger.newest_version(_VERSIONS[FEATURES])
     for version, rows in read_commits_after(spark, settings, FEATURES, known).items():
         missing = [row for row in rows if ledger.find(*row.key) is None]
         completed += [
@@ -61,20 +86,17 @@ def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> li
     return completed
 
 
-def _roll_back(
-    spark: SparkSession, settings: Settings, ledger: Ledger, table: str, column: str
-) -> list[str]:
+def _roll_back(spark: SparkSession, fence: Fence, ledger: Ledger, table: str) -> list[str]:
     """Delete the rows of drops that were written after the newest account and have none."""
-    known = ledger.newest_version(column)
+    known = ledger.newest_version(_VERSIONS[table])
     orphans = sorted(
         {
             row.drop_id
-            for rows in read_commits_after(spark, settings, table, known).values()
+            for rows in read_commits_after(spark, fence.settings, table, known).values()
             for row in rows
             if row.drop_id and ledger.find(*row.key) is None and not ledger.is_ingested(row.drop_id)
         }
     )
     if orphans:
-        opened = open_table(spark, settings, table)
-        retry_conflicts(lambda: opened.delete(F.col("drop_id").isin(orphans)), table)
+        fence.delete(spark, table, F.col("drop_id").isin(orphans))
     return orphans

@@ -19,7 +19,14 @@ from streaming.decode.text import inspect_text
 _CHUNK = 1 << 22
 _OPENING = 1 << 16
 # These say that there is no table to look at; other refusals are the stream's business only.
-_HOPELESS = {"empty_file", "binary_content", "undecodable_text", "no_header", "too_many_columns"}
+_HOPELESS = {
+    "empty_file",
+    "binary_content",
+    "undecodable_text",
+    "no_header",
+    "too_many_columns",
+    "long_header",
+}
 
 
 @dataclass

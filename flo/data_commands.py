@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,6 +13,7 @@ import typer
 from flo.options import Conf, Output, example, prepare_java, settings_for
 from flo.output import Format, print_rows, say
 from lake.errors import ConfigError, NotFoundError
+from lake.scratch import scratch
 
 if TYPE_CHECKING:
     from lake.settings import Settings
@@ -113,7 +113,7 @@ def _local_copy(file: str, settings: Settings) -> Iterator[tuple[Path, str]]:
         raise NotFoundError(f"There is no file {file}, neither here nor in HDFS.")
     if found.is_dir:
         raise ConfigError(f"{file} is a directory in HDFS; name a file in it.")
-    with tempfile.TemporaryDirectory(prefix="flo-") as scratch:
-        copy = Path(scratch) / "copy"
+    with scratch("profile") as folder:
+        copy = folder / "copy"
         remote.download(file, copy)
         yield copy, "hdfs"

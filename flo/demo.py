@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +24,10 @@ from samples import write_changes_for, write_flo100k
 
 PROFILED = "/datasets/flo_data.csv"
 STREAM_JOB = Path(__file__).with_name("stream_job.py")
+KPIS = """
+SELECT order_channel, total_customers, total_orders, total_revenue, revenue_p50 AS median_revenue
+FROM flo.channel_kpis ORDER BY total_revenue DESC
+"""
 ANALYST = """
 SELECT store_type, count(*) AS customers, sum(customer_value_total) AS revenue,
        round(avg(avg_order_value), 2) AS avg_order_value
@@ -74,22 +79,23 @@ def _demonstrate(settings: Settings) -> None:
     scratch = settings.var / "demo"
     _step("A real HDFS on this machine, in two processes of its own")
     _flo("sandbox", "up")
-    _step("A file with the published figures of FLO's 100,000 customers, and three later drops")
-    [first] = write_flo100k(scratch)
-    changes = write_changes_for(first, scratch, drops=3, rows=1000, seed=2021)
-    for path in (first, *changes):
-        say(f"    {path.name}: {path.stat().st_size:,} bytes")
+    scratch.mkdir(parents=True, exist_ok=True)
     stream = _Stream(settings, scratch / "stream.log")
     try:
+        # While it starts: most of the time of a demonstration is that of starts.
+        _step("A file with the published figures of FLO's 100,000 customers, and three later drops")
+        [first] = write_flo100k(scratch)
+        changes = write_changes_for(first, scratch, drops=3, rows=1000, seed=2021)
+        for path in (first, *changes):
+            say(f"    {path.name}: {path.stat().st_size:,} bytes")
         _first_look(settings, first)
         stream.wait_until_watching()
         _step("The first file and the three later ones go into landing, and through the stream")
         _flo("drop", *map(str, (first, *changes)))
         stream.follow(4)
-        _step("KPIs, from one version of the features, while the stream keeps running")
-        _flo("kpis")
-        _step("An analyst's question: which stores' omnichannel customers bring the most revenue?")
-        _flo("sql", ANALYST)
+        _step("The KPIs, which the stream computes after each batch, and an analyst's question:")
+        say("which stores' omnichannel customers bring the most revenue?")
+        _flo_beside(("sql", KPIS), ("sql", ANALYST))
         _step("The stream is asked to end; it finishes what it has in hand")
         _flo("stop")
         stream.expect_end()
@@ -114,7 +120,7 @@ class _Stream:
         """Start it through ``spark-submit``; what it says goes to a file."""
         _step("The stream, started through spark-submit and left running")
         prepare_environment(settings)
-        command = [*spark_submit(settings), str(STREAM_JOB)]
+        command = [*spark_submit(settings), str(STREAM_JOB), "--kpis"]
         say(f"$ {_shown(command)} 2> {log.name} &")
         self._log = log
         self._read = 0
@@ -139,6 +145,8 @@ class _Stream:
                         f"{event['quarantined']} in quarantine"
                     )
                     progress.advance(task)
+        # It is told once the KPIs are there, too.
+        self._events("batch", 1, _DROPS_SECONDS)
 
     def expect_end(self) -> None:
         """See that it ends by itself, and well."""
@@ -190,6 +198,27 @@ def _flo(*arguments: str) -> None:
     say(f"$ {_shown(command)}")
     sys.stderr.flush()
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def _flo_beside(*each_of: tuple[str, ...]) -> None:
+    """Run commands side by side as users would, and show them one after the other."""
+    program = str(Path(sys.executable).with_name("flo"))
+    with ExitStack() as files:
+        runs = []
+        for arguments in each_of:
+            shown = files.enter_context(tempfile.TemporaryFile())
+            command = [program, *arguments]
+            runs.append((command, shown, subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=shown, stderr=subprocess.STDOUT
+            )))  # fmt: skip
+        for command, shown, run in runs:
+            code = run.wait()
+            say(f"$ {_shown(command)}")
+            shown.seek(0)
+            sys.stdout.buffer.write(shown.read())
+            sys.stdout.flush()
+            if code:
+                raise subprocess.CalledProcessError(code, command)
 
 
 def _shown(command: list[str]) -> str:

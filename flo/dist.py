@@ -42,7 +42,6 @@ PACKAGES = ("flo", "streaming", "batch", "checkpoints", "lake", "sandbox")
 _TYPED = ("batch/report.py", "batch/reporting/")
 # What the driver imports; executors run no Python. Each brings what it depends on.
 DRIVER = (
-    "charset-normalizer",
     "delta-spark",
     "prometheus-client",
     "psutil",

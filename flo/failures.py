@@ -6,7 +6,7 @@ import errno
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,15 +52,25 @@ def _is_not_py4j(record: logging.LogRecord) -> bool:
     return record.module != "java_gateway"
 
 
+class StatementError(Exception):
+    """What Spark says of a statement that its reader has typed; the cause is Spark's error."""
+
+
 def explain(error: BaseException) -> Failure:
-    """Choose the sentence and the exit code for an exception."""
+    """Choose the sentence and the exit code for an exception.
+
+    Of Spark's errors only those of a statement are told by their text, which may quote a row: to
+    whoever typed it, and may read the rows. Any other is told by its condition.
+    """
+    if isinstance(error, StatementError) and error.__cause__ is not None:
+        return _spark(error.__cause__, sentence_of) or explain(error.__cause__)
     if isinstance(error, (FloError, SandboxError)):
         return Failure(str(error), error.exit_code)
     if isinstance(error, MemoryError):
         return Failure("There is not enough memory; close something, or ask for less.", UNREACHABLE)
     if isinstance(error, OSError):
         return _system(error)
-    return _spark(error) or _unexpected(error)
+    return _spark(error, _condition) or _unexpected(error)
 
 
 def _system(error: OSError) -> Failure:
@@ -73,7 +83,7 @@ def _system(error: OSError) -> Failure:
     return Failure(f"{where}{error.strerror}; put that right and try again.", UNREACHABLE)
 
 
-def _spark(error: BaseException) -> Failure | None:
+def _spark(error: BaseException, say: Callable[[BaseException], str]) -> Failure | None:
     """Explain what Spark and its JVM raise; None for anything else."""
     if "pyspark" not in sys.modules:
         return None
@@ -98,7 +108,13 @@ def _spark(error: BaseException) -> Failure | None:
         # Its own first line says no more than which call of ours it was.
         failed = translate(error, "Java failed")
         return Failure(f"{failed} See more with --debug.", failed.exit_code)
-    return Failure(sentence_of(error), USAGE)
+    return Failure(say(error), USAGE)
+
+
+def _condition(error: BaseException) -> str:
+    from lake.causes import condition_of
+
+    return f"Spark failed: {condition_of(error)}."
 
 
 def _causes(error: BaseException) -> Iterator[str]:
@@ -127,7 +143,6 @@ def sentence_of(error: BaseException) -> str:
 
 
 def _unexpected(error: BaseException) -> Failure:
-    detail = " ".join(str(error).split())
-    name = type(error).__name__
-    said = f"{name}: {detail}" if detail else name
+    # Its text may quote a row.
+    said = type(error).__name__
     return Failure(f"Something unexpected happened ({said}); see more with --debug.", USAGE)

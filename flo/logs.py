@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -26,12 +27,25 @@ def configure_logs(log_format: str = "human") -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,  # the bare trace: locals may hold a row
+            _format_trace,
             *_renderers(log_format),
         ],
         # Asked for at each line: whoever runs a command within a program may exchange the stream.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+
+
+def _format_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Write where an exception came from, and its name: its text, as a local, may hold a row."""
+    del logger, method
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
+        from lake.causes import tell
+
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(error.__traceback__)]
+        event["exception"] = f"{''.join(lines)}{type(error).__name__}: {tell(error)}"
+    return event
 
 
 def configure_java_logs(jvm: Any, log_format: str) -> None:

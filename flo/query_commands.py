@@ -116,15 +116,18 @@ def _open(settings: Settings, as_of: str | None) -> SparkSession:
 
 
 def _run(spark: SparkSession, statements: list[str], output: Format) -> None:
-    from pyspark.logger import PySparkLogger
+    from pyspark.errors import PySparkException
 
-    # PySpark logs each wrong statement with its trace, before we say it in a sentence.
-    PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
-    for earlier in statements[:-1]:
-        _ask(spark, earlier)
-    result = _ask(spark, statements[-1])
-    if result.columns:
-        print_frame(result, output)
+    from flo.failures import StatementError
+
+    try:
+        for earlier in statements[:-1]:
+            _ask(spark, earlier)
+        result = _ask(spark, statements[-1])
+        if result.columns:
+            print_frame(result, output)
+    except PySparkException as error:
+        raise StatementError from error
 
 
 def _ask(spark: SparkSession, statement: str) -> DataFrame:

@@ -46,6 +46,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> int:
     from batch.upkeep.unattended import Upkeep
+    from flo.class_archive import start_if_due
     from lake.contract import load_contract
     from lake.initialise import initialise
     from lake.names import publish_names
@@ -89,9 +90,11 @@ def _run(options: argparse.Namespace) -> int:
     supervisor.stop.listen(spark._jvm)
     try:
         with telemetry.listening(spark):
-            return supervisor.run()
+            code = supervisor.run()
     finally:
         spark.stop()
+    start_if_due(settings)
+    return code
 
 
 if __name__ == "__main__":

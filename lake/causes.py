@@ -51,6 +51,8 @@ _WORDS: dict[re.Pattern[str], tuple[str, str]] = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = re.compile(r'user=(?P<user>[^,]+), access=(?P<access>\w+), inode="(?P<path>[^"]+)"')
 _NAMED = re.compile(r"[\w.$]+Exception\b")
+# At the beginning alone: what comes after it may be anything.
+_CONDITION = re.compile(r"[\w.$]+: \[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]")
 _QUOTA = re.compile(
     r"quota(?: \(directories and files\))? of (?:directory )?(?P<path>/.*?) is exceeded: quota"
 )
@@ -89,6 +91,31 @@ def translate_text(said: str, what: str) -> FloError | None:
         what: begins the sentence: what could not be done.
     """
     return _find([(_simple(name), said) for name in _NAMED.findall(said)], what, _ABSENT | _KNOWN)
+
+
+def tell(error: BaseException) -> str:
+    """Say what failed: an error of ours by its sentence, any other by its name alone.
+
+    What Spark says quotes the value that it stumbled over, and that may be a customer's.
+    """
+    if isinstance(error, FloError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return condition_of(error)
+
+
+def condition_of(error: BaseException) -> str:
+    """Name the innermost error condition of Spark's, such as ``CAST_INVALID_INPUT``.
+
+    Of an error that has none, the name of the innermost exception.
+    """
+    causes = list(_causes(error))
+    if conditions := [found[1] for _, text in causes if (found := _CONDITION.match(text))]:
+        return conditions[-1]
+    if isinstance(error, PySparkException) and (own := error.getCondition()):
+        return str(own)
+    return causes[-1][0] if causes else type(error).__name__
 
 
 def transient(error: BaseException) -> bool:

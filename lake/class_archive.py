@@ -1,8 +1,9 @@
 """Java's archive of Spark's loaded classes: a start maps it, and need not read and check them.
 
-``make setup`` has it made (``flo/class_archive.py``). Java uses it only where the class path begins
-as it did then, with no directory in it. Spark's own begins with a directory, so what is archived is
-named before that. Where anything differs (another Java, a changed jar), Java reads the jars.
+The first stream that ends has it made (``flo/class_archive.py``). Java uses it only where the class
+path begins as it did then, with no directory in it. Spark's own begins with a directory, so what is
+archived is named before that. Where anything differs (another Java, a changed jar), Java reads the
+jars.
 
 Source: the tool specification of the ``java`` command, "Application Class-Data Sharing".
 """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from py4j.protocol import Py4JJavaError, Py4JNetworkError
 from pyspark.errors.exceptions.captured import UnsupportedOperationException
@@ -18,6 +18,7 @@ from pyspark.errors.exceptions.captured import UnsupportedOperationException
 from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
+from lake.scratch import scratch
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -204,8 +205,8 @@ class FileSystem(Tree):
         """
         if not self.exists(path):
             return None
-        with tempfile.TemporaryDirectory(prefix="flo-") as folder:
-            local = Path(folder) / "text"
+        with scratch("read") as folder:
+            local = folder / "text"
             try:
                 self.download(path, local)
             except NotFoundError:
@@ -230,10 +231,36 @@ class FileSystem(Tree):
                 stream.close()
         return True
 
+    def put_in_place(self, source: str, target: str) -> bool:
+        """Give a file a name that nothing has, in one step that only one of several can win.
+
+        Returns:
+            Whether it has that name now. Otherwise something else has it, and the file is gone.
+        """
+        with self._calling(f"Cannot put {target} into place"):
+            fs, *paths = self._fs(source), self._path(source), self._path(target)
+            # HDFS refuses a name that is taken; a rename on a local disk would take it away.
+            local = fs.getScheme() == "file"
+            done = link(*(p.toUri().getPath() for p in paths)) if local else fs.rename(*paths)
+            if local or not done:
+                fs.delete(paths[0], False)
+        return bool(done)
+
+    def now_ms(self, beside: str) -> int:
+        """The file system's own time, as it gives it to a fresh file beside this path."""
+        fresh = f"{beside}.{uuid4().hex}"
+        self.write_text(fresh, "")
+        info = self.status(fresh)
+        self.delete(fresh)
+        if info is None:
+            raise TransientError(f"The file {fresh} went away; try again.")
+        return info.modified_ms
+
     def touch(self, path: str) -> None:
-        """Set a file's modification time to now."""
+        """Set a file's modification time to now, by the file system's own time."""
+        now = self.now_ms(path)
         with self._calling(f"Cannot touch {path}"):
-            self._fs(path).setTimes(self._path(path), int(time.time() * 1000), -1)
+            self._fs(path).setTimes(self._path(path), now, -1)
 
     def _java(self, name: str) -> Any:
         return java_class(self._jvm, f"org.apache.hadoop.fs.{name}")
@@ -263,3 +290,12 @@ class FileSystem(Tree):
             owner=str(status.getOwner()),
             mode=int(status.getPermission().toShort()),
         )
+
+
+def link(source: str, target: str) -> bool:
+    """Give a local file a second name, and tell whether nothing had that."""
+    try:
+        os.link(source, target)
+    except (FileExistsError, FileNotFoundError):
+        return False
+    return True

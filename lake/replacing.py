@@ -9,7 +9,6 @@ and makes the change feed) and its deletion vectors. See ADR 14.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from lake.conflicts import OvertakenError
 from lake.errors import ConfigError, TransientError
+from lake.fence import Fence, schema_of, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
-from lake.settings import Settings
 from lake.tables import delta_log, newest_snapshot, table_path
 
 OLD = "old"
@@ -79,19 +77,20 @@ class Replacement:
     the same version.
     """
 
-    def __init__(self, spark: SparkSession, settings: Settings, table: str) -> None:
+    def __init__(self, spark: SparkSession, fence: Fence, table: str) -> None:
         """Begin, at the newest version of the table.
 
         Raises:
             ConfigError: the table has been set to have no deletion vectors.
+            LockedError: the epoch of the fence has passed.
         """
         self._spark = spark
         self._jvm: Any = spark._jvm
-        self._settings = settings
+        self._fence = fence
+        self._settings = settings = fence.settings
         self._table = table
-        none = scala_object(self._jvm, "scala.None")
         self._log = delta_log(spark, settings, table)
-        self._transaction = self._log.startTransaction(none, none)
+        self._transaction = fence.begin(spark, table)
         # Any other change of the table, a compaction too, is one that the reading depends on.
         self._transaction.readWholeTable()
         self._snapshot = self._transaction.snapshot()
@@ -111,10 +110,11 @@ class Replacement:
             TransientError: the rows are not as many as was said, or two have the same ``old``;
                 nothing is written.
             ConfigError: a column of the table has another type.
+            LockedError: the epoch has passed; nothing is written.
         """
         if newest_snapshot(self._spark, self._settings, self._table).version() != self.version:
             raise OvertakenError(self._table)
-        self._use_session()
+        use_session(self._spark)
         gone = self._mark(rows, sizes) if sizes.updates else []
         # As many files as the rows have partitions, or fewer.
         written = self._images(rows, sizes).coalesce(1 + sizes.rows // _ROWS_PER_FILE)
@@ -122,7 +122,7 @@ class Replacement:
         self._require(sum(map(_rows_in, added)), sizes.rows, "written")
         self._tell(sizes)
         actions = to_seq(self._jvm, [*gone, *added])
-        return int(self._transaction.commit(actions, self._operation()))
+        return self._fence.commit(self._transaction, self._table, actions, self._operation())
 
     def _require_vectors(self) -> None:
         utilities = scala_object(self._jvm, f"{_DELTA}.commands.DeletionVectorUtils")
@@ -141,11 +141,6 @@ class Replacement:
                 f"{found} rows of {self._table} would have been {done} in the place of {wanted}; "
                 "nothing was changed. Try again, and run `flo verify` if it stays so."
             )
-
-    def _use_session(self) -> None:
-        """Delta takes settings, such as a commit's metadata, from its thread's session."""
-        sessions = java_class(self._jvm, "org.apache.spark.sql.classic.SparkSession")
-        sessions.setActiveSession(self._spark._jsparkSession)
 
     def _mark(self, rows: DataFrame, sizes: Sizes) -> list[Any]:
         """Write deletion vectors for the old rows; return what the log is to say of their files."""
@@ -203,7 +198,7 @@ class Replacement:
 
     def _columns(self, rows: DataFrame) -> list[Column]:
         """The table's columns in their order, of the types that it has, for Delta casts nothing."""
-        schema = StructType.fromJson(json.loads(self._snapshot.schema().json()))
+        schema = schema_of(self._snapshot)
         given = dict(rows.dtypes)
         for column in schema:
             kind = column.dataType.simpleString()

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from lake import class_archive
 from lake.errors import ConfigError, ServiceError
 from lake.fs import FileSystem
 from lake.interrupts import hush_on_interrupt
-from lake.settings import CONF, Settings, is_secret
+from lake.scratch import lasting_scratch
+from lake.settings import CONF, Settings, is_secret, spark_default
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=128m"
 """Java options for a process that asks little and ends.
@@ -136,6 +138,9 @@ def build_session(
     if SparkSession.getActiveSession() is None:
         require_service(settings)
     options = _options(settings, app)
+    # PySpark logs what Spark says of a row or a statement, before we say it in our way.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
     _start_java(options)
     builder = SparkSession.builder
     for key, value in options.items():
@@ -162,7 +167,15 @@ def _options(settings: Settings, app: str) -> dict[str, str]:
     if settings.fs:  # paths without an address are meant to be there, too
         options["spark.hadoop.fs.defaultFS"] = settings.fs
     options |= settings.spark
+    if options.get("spark.master", settings.master).startswith("local"):
+        options["spark.local.dir"] = _private_places(options)
     return options if _is_submitted() else class_archive.with_archive(options)
+
+
+def _private_places(options: Mapping[str, str]) -> str:
+    """Where Spark keeps blocks and shuffles, which hold rows; a cluster's manager sees to that."""
+    chosen = options.get("spark.local.dir") or spark_default("spark.local.dir")
+    return ",".join(str(lasting_scratch("spark", each)) for each in chosen.split(","))
 
 
 def _is_submitted() -> bool:

@@ -165,7 +165,7 @@ INTERNAL: dict[str, Table] = {
         KPI_VALUES,
         """
         level STRING, order_channel STRING, platform_type STRING, band BIGINT, cents BIGINT,
-        customers BIGINT, orders BIGINT, beyond BIGINT, features_version BIGINT
+        customers BIGINT, orders BIGINT, beyond DECIMAL(38,0), features_version BIGINT
         """,
         properties={"delta.dataSkippingStatsColumns": "features_version"} | _ONE_DAY,
     ),

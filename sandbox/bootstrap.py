@@ -5,47 +5,45 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import class_archive, jars
-from sandbox.errors import UNREACHABLE, SandboxError
+from sandbox import jars, packages
+from sandbox.errors import SandboxError
 from sandbox.java import find_java, version_of
 from sandbox.lock import locked
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 JARS = ROOT / ".jars"
-REQUIREMENTS = ROOT / "requirements.lock"
+#: What brings packages, what runs, and what checks, tests and opens the notebook.
+UV_LOCK = ROOT / "requirements-uv.lock"
+LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
 JARS_LOCK = ROOT / "conf" / "jars.lock"
 PROJECT = ROOT / "pyproject.toml"
 STATE = VENV / "flo-setup.json"
-LOG = ROOT / ".venv" / "setup.log"
 #: Where conf/spark-env.sh finds the Java that was chosen here.
 JAVA_HOME_FILE = JARS / "java_home"
-#: PySpark unpacks to 0.5 GB and is built on the way; the rest is about the same again.
-ROOM = 2 * 1024**3
-
-_NETWORK = re.compile(
-    r"NewConnectionError|Max retries|ConnectTimeout|ReadTimeout|name resolution|ProxyError|"
-    r"Connection (?:refused|reset|aborted)|Network is unreachable|No matching distribution",
-    re.I,
-)
+#: PySpark is 0.5 GB, and is there five times while it is unpacked and built; the rest is little.
+ROOM, LITTLE_ROOM = 3 * 1024**3, 512 * 1024**2
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the set-up, and print one clear sentence when it cannot be done."""
     options = argparse.ArgumentParser(prog="make setup", description=__doc__)
+    options.add_argument("--dev", action="store_true", help="also what checks and tests need")
     options.add_argument("--lock-jars", action="store_true", help="write new checksums")
     chosen = options.parse_args(arguments)
     try:
         with locked(ROOT / ".setup.lock", patience=1800, holder="make setup"):
-            set_up(lock_jars=chosen.lock_jars)
+            set_up(dev=chosen.dev, lock_jars=chosen.lock_jars)
     except SandboxError as error:
         print(f"setup: {error}", file=sys.stderr)
         return error.exit_code
@@ -63,46 +61,51 @@ def _said(error: OSError) -> str:
     return f"{what}; mend that (free disk, permissions), then run `make setup` again."
 
 
-def set_up(lock_jars: bool = False) -> None:
-    """Do what is not done yet, saying each step in a line."""
+def set_up(dev: bool = False, lock_jars: bool = False) -> None:
+    """Do what is not done yet, saying each step in a line with its seconds."""
+    began = time.monotonic()
     java = find_java()
-    todo = packages_due(), project_due()
     pinned = jars.read_lock(JARS_LOCK)
     due = jars.missing(pinned, JARS)
-    if any(todo) or due:
-        require_room()
-    if todo[0]:
-        install_packages()
-    if todo[1]:
-        install_project()
+    if (lacking := packages_due(dev)) or due:
+        require_room(ROOM if "runs" in lacking else LITTLE_ROOM)
+    set_up_packages(dev)
     if lock_jars:
-        say("asking the registry for the checksums of the jars")
-        jars.relock(JARS_LOCK, JARS / "ivy", java, ivy_jar())
+        with step("the checksums of the jars, as the registry has them now"):
+            jars.relock(JARS_LOCK, JARS / "ivy", java, ivy_jar())
         pinned = jars.read_lock(JARS_LOCK)
         due = jars.missing(pinned, JARS)
     if due:
-        say(f"bringing jars to {JARS.name}/ ({len(due)}) and checking their SHA-256")
-        JARS.mkdir(exist_ok=True)
-        jars.install(pinned, JARS_LOCK, JARS, java, ivy_jar())
+        with step(f"jars ({len(due)}) into {JARS.name}/, their SHA-256 checked"):
+            JARS.mkdir(exist_ok=True)
+            jars.install(pinned, JARS_LOCK, JARS, java, ivy_jar())
     remember_java(java)
-    make_class_archive(java)
     python = ".".join(map(str, sys.version_info[:3]))
-    say(f"ready (Python {python}, Java {version_of(java)} in {java})")
+    took = time.monotonic() - began
+    print(f"setup: ready in {took:.0f} s (Python {python}, Java {version_of(java)} in {java})")
 
 
-def say(line: str) -> None:
-    """Tell the user what is being done."""
-    print(f"setup: {line}", flush=True)
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Tell the user what is being done, and in the end how long it took."""
+    began = time.monotonic()
+    print(f"setup: {title} ...", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print(flush=True)
+        raise
+    print(f" {time.monotonic() - began:.0f} s", flush=True)
 
 
-def require_room() -> None:
-    """Refuse to begin what the disk cannot hold."""
-    for place in (ROOT, Path(tempfile.gettempdir())):
+def require_room(here: int) -> None:
+    """Refuse to begin what the disk cannot hold; here, and for what is only there for a while."""
+    for place, needed in ((ROOT, here), (Path(tempfile.gettempdir()), LITTLE_ROOM)):
         free = shutil.disk_usage(place).free
-        if free < ROOM:
+        if free < needed:
             raise SandboxError(
                 f"The disk of {place} has {free // 2**20} MB left and the set-up needs "
-                f"{ROOM // 2**20} MB: free some (or point TMPDIR at another disk)."
+                f"{needed // 2**20} MB: free some (or point TMPDIR at another disk)."
             )
 
 
@@ -121,99 +124,55 @@ def _state() -> dict[str, str]:
     return state if usable and (VENV / "bin" / "python").exists() else {}
 
 
-def _note(**facts: str) -> None:
+def _note(name: str, path: Path) -> None:
     draft = STATE.with_suffix(".new")
-    draft.write_text(json.dumps({**_state(), "root": str(ROOT), **facts}, indent=2), "utf-8")
+    state = {**_state(), "root": str(ROOT), name: fingerprint(path)}
+    draft.write_text(json.dumps(state, indent=2), "utf-8")
     draft.replace(STATE)
 
 
-def packages_due() -> bool:
-    """Tell whether the environment is other than requirements.lock says."""
-    return _state().get("requirements") != fingerprint(REQUIREMENTS)
+def packages_due(dev: bool) -> dict[str, Path]:
+    """Return what is to be put into the environment, each with the file that says what it is.
+
+    What is there is noted in the environment, with the fingerprint that its file had.
+    """
+    wanted = {"uv": UV_LOCK, "runs": LOCK, **({"dev": DEV_LOCK} if dev else {}), "flo": PROJECT}
+    there = _state() if (VENV / "bin" / "flo").exists() else {**_state(), "flo": ""}
+    return {name: path for name, path in wanted.items() if there.get(name) != fingerprint(path)}
 
 
-def project_due() -> bool:
-    """Tell whether `flo` is not in the environment as pyproject.toml says."""
-    there = (VENV / "bin" / "flo").exists()
-    return packages_due() or not there or _state().get("project") != fingerprint(PROJECT)
+def set_up_packages(dev: bool) -> None:
+    """Put into the environment what is due, and note each part, so that none is done twice."""
+    for name, path in packages_due(dev).items():
+        with step(_title(name, path)):
+            _install(name, path)
+            packages.forget_fetched(VENV)
+            _note(name, path)
 
 
-def install_packages() -> None:
-    """Make `.venv` and install every package of requirements.lock, hashes checked."""
-    if not _state():
-        say(f"making {VENV.name}/ with Python {sys.version_info.major}.{sys.version_info.minor}")
-        make_environment()
-    say("installing the pinned packages of requirements.lock (PySpark is large: some minutes)")
-    with tempfile.TemporaryDirectory() as scratch:
-        # Packages that come as source are built with the pinned setuptools, not with one that
-        # pip would fetch for itself, unchecked.
-        builder = Path(scratch) / "builder.txt"
-        builder.write_text(lock_entry(REQUIREMENTS.read_text("utf-8"), "setuptools"), "utf-8")
-        pip("--require-hashes", "--only-binary", ":all:", "-r", str(builder))
-    pip("--require-hashes", "--no-build-isolation", "--use-pep517", "-r", str(REQUIREMENTS))
-    _note(requirements=fingerprint(REQUIREMENTS))
+def _title(name: str, path: Path) -> str:
+    count = len(re.findall(r"^[\w.-]+==", path.read_text("utf-8"), re.M))
+    return {
+        "uv": f"{VENV.name}/ with Python {sys.version_info[0]}.{sys.version_info[1]}, and uv",
+        "runs": f"packages that run ({count})",
+        "dev": f"packages that check and test ({count})",
+        "flo": "flo itself",
+    }[name]
 
 
-def lock_entry(lock: str, package: str) -> str:
-    """Return one package's lines of a lock."""
-    found = re.search(rf"^{package}==.*(?:\n[ \t]+--hash=.*)*", lock, re.M)
-    if found is None:
-        raise SandboxError(f"requirements.lock does not name {package}: run `make lock`.")
-    return found[0].rstrip(" \\\n") + "\n"
-
-
-def make_environment() -> None:
-    """Make an empty environment in the place of whatever is there."""
-    run = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if run.returncode != 0:
-        raise SandboxError(
-            f"{sys.executable} could not make {VENV}: install its venv module (on Debian the "
-            "package python3-venv), or name another Python with `make setup PYTHON=...`."
-        )
-
-
-def install_project() -> None:
-    """Put the project itself into the environment: no network, no build elsewhere."""
-    say("putting flo into .venv/")
-    pip("--no-deps", "--no-build-isolation", "--use-pep517", "-e", str(ROOT))
-    _note(project=fingerprint(PROJECT))
-
-
-def pip(*arguments: str) -> None:
-    """Run the environment's pip, and say in a sentence what stopped it."""
-    quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_RETRIES": "2"}
-    run = subprocess.run(
-        [str(VENV / "bin" / "python"), "-m", "pip", "install", *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        env={**quiet, **os.environ}, cwd=ROOT,
-    )  # fmt: skip
-    if run.returncode != 0:
-        LOG.write_text(run.stdout + run.stderr, "utf-8")
-        raise why_pip_failed(run.stdout + run.stderr)
-
-
-def why_pip_failed(output: str) -> SandboxError:
-    """Return the error for what pip printed."""
-    again = "then run `make setup` again."
-    if re.search(r"No space left|Disk quota", output):
-        return SandboxError(f"The disk of {VENV} is full: free some, {again}")
-    if "DO NOT MATCH THE HASHES" in output:
-        return SandboxError(
-            "A package is not the one that requirements.lock names (its SHA-256 differs): nothing "
-            "of it was installed; try again, and if it stays so, do not trust that registry."
-        )
-    if _NETWORK.search(output):
-        return SandboxError(
-            f"The registry of packages was not reached: check the network and pip's settings, "
-            f"{again} Details are in {LOG}.",
-            UNREACHABLE,
-        )
-    last = [line for line in output.splitlines() if line.strip().lower().startswith("error")]
-    said = last[-1].strip() if last else "pip ended with an error"
-    return SandboxError(f"{said}: see {LOG}, mend that, {again}")
+def _install(name: str, path: Path) -> None:
+    if name == "uv":
+        if not _state():
+            packages.make_environment(VENV)
+        packages.bring_uv(VENV, path)
+    elif name == "flo":
+        # The setuptools that builds it was pinned and is there: nothing is fetched.
+        packages.uv(VENV, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    elif name == "runs":
+        # Where Python may not leave compiled modules behind, each start would compile them anew.
+        packages.install_locked(VENV, path, LOCK, "--compile-bytecode")
+    else:
+        packages.install_locked(VENV, path, LOCK)
 
 
 def ivy_jar() -> Path:
@@ -228,16 +187,6 @@ def remember_java(java: Path) -> None:
     """Note the chosen Java for conf/spark-env.sh."""
     if not JAVA_HOME_FILE.is_file() or JAVA_HOME_FILE.read_text("utf-8").strip() != str(java):
         JAVA_HOME_FILE.write_text(f"{java}\n", "utf-8")
-
-
-def make_class_archive(java: Path) -> None:
-    """Have Java archive the classes that Spark loads, unless it has for these jars."""
-    made_by = (ROOT / "lake" / "class_archive.py", ROOT / "flo" / "class_archive_job.py")
-    places = (java / "bin" / "java", ivy_jar().parent, JARS / "spark", *made_by)
-    key = class_archive.key_of(places)
-    if class_archive.is_due(JARS, key):
-        say("having Java archive Spark's classes for quicker starts (a minute)")
-        class_archive.make(VENV / "bin" / "python", ROOT, JARS, java, key)
 
 
 if __name__ == "__main__":

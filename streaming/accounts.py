@@ -15,6 +15,9 @@ from streaming.decode import DecodedDrop
 from streaming.rows import Verdict
 from streaming.upsert import OUTCOMES
 
+SAME_BYTES = "the same bytes are ingested already"
+"""Why a drop is a duplicate."""
+
 
 def with_findings(row: LedgerRow, found: DecodedDrop) -> LedgerRow:
     """Put what the decoder found into the account of a drop that could be read."""
@@ -60,8 +63,7 @@ def with_outcomes(row: LedgerRow, outcomes: Mapping[str, Mapping[str, int]]) -> 
 
 def as_duplicate(row: LedgerRow) -> LedgerRow:
     """Close the account of bytes that are ingested already."""
-    same = "the same bytes are ingested already"
-    return replace(row, state=State.DUPLICATE, reason=same)
+    return replace(row, state=State.DUPLICATE, reason=SAME_BYTES)
 
 
 def as_repeat(row: LedgerRow, written: Sequence[LedgerRow]) -> LedgerRow:

@@ -10,8 +10,9 @@ from pyspark.sql import functions as F
 from lake.contract import Contract
 from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT, TIME_PART, YMD_PART
 
-# The largest values: sums over any table that fits on earth stay within BIGINT and DECIMAL(38,2).
-MAX_COUNT = 10**12
+# The largest values: two of them fit the features' columns, and the sum over any table of less than
+# four billion customers fits a BIGINT and a DECIMAL(38,2).
+MAX_COUNT = 10**9
 MAX_MONEY = 10**15
 # Spark compares two decimals exactly as long as they have no more.
 MAX_DECIMALS = 16
@@ -133,7 +134,8 @@ def _number(plain: str) -> Column:
 def _count(name: str, plain: frozenset[str]) -> Column:
     if name in plain:
         number = F.col(f"_short_{name}")
-        return F.when(number == F.floor(number), number.try_cast("bigint"))
+        fits = (number == F.floor(number)) & (number <= MAX_COUNT)
+        return F.when(fits, number.try_cast("bigint"))
     number = F.col(f"number_{name}")
     fits = (number == F.floor(number)) & (F.abs(number) <= MAX_COUNT)
     return F.when(fits, number.try_cast("bigint"))

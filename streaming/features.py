@@ -19,6 +19,8 @@ IDENTITY = ["drop_id", "drop_time", "row_no"]
 _SEQUENCE_TAIL = ["drop_time", "drop_id", "row_no"]
 _COUNTS = ["order_num_total_ever_online", "order_num_total_ever_offline"]
 _VALUES = ["customer_value_total_ever_online", "customer_value_total_ever_offline"]
+FILLED = (*_COUNTS, *_VALUES)
+"""The four "ever" numbers, which are 0 in the features where they are missing."""
 BUSINESS = [
     "order_channel",
     "platform_type",
@@ -69,11 +71,12 @@ def complete(rows: DataFrame, *further: str) -> DataFrame:
         rows: ``master_id``, business and identity columns (numbers filled) and ``updated_at``;
             ``platform_type`` as given by a drop, NULL where none did.
     """
-    return rows.withColumns(_derived()).select(*TABLES[FEATURES].column_names, *further)
+    return rows.withColumns(derived()).select(*TABLES[FEATURES].column_names, *further)
 
 
 @lru_cache(maxsize=1)
-def _derived() -> dict[str, Column]:
+def derived() -> dict[str, Column]:
+    """The columns of the features that follow from a row's others, by name; see `complete`."""
     online, offline = (F.col(name) for name in _COUNTS)
     value_online, value_offline = (F.col(name) for name in _VALUES)
     orders, value = online + offline, (value_online + value_offline).cast("decimal(18,2)")

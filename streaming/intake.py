@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lake.errors import AccessError, DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem
+from streaming.decode.room import Room
 
 _CHUNK = 2**20
 
@@ -39,7 +40,8 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
 
     Raises:
         NotYet: a writer holds it open, or it changed while it was copied.
-        DropRejected: it has vanished, is a directory, or may not be read.
+        DropRejected: it has vanished, is a directory, may not be read, or is too large.
+        OSError: the disk is full.
     """
     before = files.status(path)
     if before is None:
@@ -50,6 +52,7 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
         raise DropRejected("is_directory", "landing takes files; put the files themselves there")
     if files.is_being_written(path):
         raise NotYet
+    Room.of(spool.parent, before.size).require(before.size)
     _copy(files, path, spool)
     after = files.status(path)
     if after is None or (after.size, after.modified_ms) != (before.size, before.modified_ms):

@@ -38,7 +38,7 @@ DATE_DMY = f"^{DMY_PART}(?:{TIME_PART})?$"
 
 PLAIN_NUMBER = r"^[0-9]{1,12}(?:\.[0-9]{1,2})?$"
 """A number that has a decimal point or reads alike in both notations: ``12``, ``12.5``. None of
-these is negative, too large, or of more than two decimals."""
+these is negative, too much money, or of more than two decimals."""
 
 PLAIN_DATE = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"

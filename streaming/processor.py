@@ -18,8 +18,8 @@ from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract
 from lake.errors import DropRejected
 from lake.failpoint import failpoint
+from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem, from_millis
-from lake.settings import Settings
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
@@ -27,6 +27,7 @@ from streaming.accounts import (
     with_verdict,
 )
 from streaming.archive import archive_path, move_to_archive
+from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
@@ -56,24 +57,30 @@ class Processor:
     def __init__(
         self,
         spark: SparkSession,
-        settings: Settings,
+        fence: Fence,
         contract: Contract,
         spool: Path,
         tell: Tell = tell_nobody,
     ) -> None:
-        """Recover what an earlier stream left, and read the ledger."""
-        self.settings = settings
+        """Recover what an earlier stream left, and read the ledger.
+
+        Raises:
+            LockedError: another stream has taken over.
+        """
+        self.settings = settings = fence.settings
         self.contract = contract
         self.files = FileSystem.of(spark)
-        self.ledger = Ledger(spark, settings)
+        self.ledger = Ledger(spark, fence)
         self.deferred: dict[str, SeenFile] = {}
         self.mutex = RLock()
         self.tell = tell
         self._spool = spool
-        self._staging = settings.path("checkpoints", "staging")
-        self.files.delete(self._staging)
-        self._writer = TableWriter(settings, contract, self.ledger)
-        self._tell_accounts(recover(spark, settings, self.ledger).completed)
+        staging = settings.path("checkpoints", "staging")
+        self.files.delete(staging)
+        # Its own, as an earlier stream that was held up may still put a drop into its batch.
+        self._staging = f"{staging}/{fence.epoch}"
+        self._writer = TableWriter(fence, contract, self.ledger)
+        self._tell_accounts(recover(spark, fence, self.ledger).completed)
 
     def process(
         self, spark: SparkSession, planned: list[SeenFile], batch_id: int
@@ -210,7 +217,8 @@ class Processor:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
         staged = spark.read.parquet(f"{self._staging}/{batch_id}")
         drops = [(each.drop, each.found) for each in decoded]
-        with judging(spark, staged, drops, self.contract) as judged:
+        constraints = Constraints.of(spark, self.settings)
+        with judging(spark, staged, drops, self.contract, constraints) as judged:
             verdicts = judged.verdicts
             rows = [with_verdict(each.row, verdicts[each.drop.drop_id]) for each in decoded]
             return self._writer.write(spark, judged, rows)

@@ -16,11 +16,13 @@ from lake.contract import Action, Contract, Rule
 from lake.sizing import kept_as, sized_for
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
+from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop
 from streaming.phases import Phase, phase
 
 _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
+NO_CONSTRAINTS = Constraints()
 _DROPS = """
     drop_id STRING, path STRING, drop_time TIMESTAMP, date_order STRING,
     decimal_marks MAP<STRING,STRING>, absent ARRAY<STRING>
@@ -63,6 +65,7 @@ def judging(
     staged: DataFrame,
     drops: Sequence[tuple[Drop, DecodedDrop]],
     contract: Contract,
+    constraints: Constraints = NO_CONSTRAINTS,
 ) -> Iterator[Judgement]:
     """Type the decoder's rows, ask the contract's rules, and part them.
 
@@ -74,11 +77,12 @@ def judging(
             ``quarantined`` is.
         drops: each drop with what its decoder found.
         contract: the rules, and the share of bad rows above which a drop is refused.
+        constraints: what the tables refuse beside that.
     """
     count = sum(found.rows for _, found in drops)
     with sized_for(count, spark), ExitStack() as at_the_end:
         with phase(Phase.JUDGE):
-            rows = _judge(spark, staged, drops, contract).persist(kept_as(count))
+            rows = _judge(spark, staged, drops, contract, constraints).persist(kept_as(count))
             at_the_end.callback(rows.unpersist)
             judged = _part(rows, staged, contract, kept_as(count))
         yield judged
@@ -89,6 +93,7 @@ def _judge(
     staged: DataFrame,
     drops: Sequence[tuple[Drop, DecodedDrop]],
     contract: Contract,
+    constraints: Constraints,
 ) -> DataFrame:
     facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
     typed = type_columns(
@@ -97,7 +102,7 @@ def _judge(
         _direct(drops, contract),
         _plain(drops, contract),
     )
-    rows = apply_rules(typed, contract)
+    rows = constraints.refuse(apply_rules(typed, contract), contract)
     # An accepted row is kept by its columns; its text would be most of what is kept.
     return rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 from py4j.protocol import Py4JError
@@ -14,11 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.lock import StreamLock
 from checkpoints.rebuilding import open_checkpoint
-from lake.causes import recognise, transient
+from lake.causes import recognise, tell, transient
 from lake.contract import Contract
-from lake.errors import FloError, ServiceError
+from lake.errors import FloError, LockedError, ServiceError
 from lake.failpoint import failpoint
+from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem
+from lake.scratch import scratch
 from lake.settings import Settings
 from streaming.events import BatchDone, LandingSeen, Retrying, StreamBegan, Tell, tell_nobody
 from streaming.patience import Patience
@@ -96,24 +96,35 @@ class Supervisor:
                 self._run_query(stop)
                 return
             except (FloError, PySparkException, Py4JError, OSError) as error:
-                trouble = recognise(error, "The stream cannot work") or error
+                trouble = self._lost() or recognise(error, "The stream cannot work") or error
                 if not transient(trouble):
                     raise trouble from None
                 self._bear(trouble, stop)
 
+    def _lost(self) -> LockedError | None:
+        """Tell whether the lock is another stream's by now: any trouble may come of that."""
+        try:
+            if self._locked:
+                self._lock.confirm()
+        except LockedError as lost:
+            return lost
+        except FloError:
+            return None  # nobody can tell just now
+        return None
+
     def _bear(self, trouble: BaseException, stop: StopRequest) -> None:
         """Pause after transient trouble, unless it has lasted too long, or the end is asked for."""
         if stop:
-            log.warning("ending in trouble", why=_sentence(trouble), next="a start goes on")
+            log.warning("ending in trouble", why=tell(trouble), next="a start goes on")
             return
         pause = self._patience.pause()
         if pause is None:
             raise ServiceError(
                 f"The stream gave up after {self._patience.seconds:.0f} s of trouble "
-                f"({_sentence(trouble)}). Nothing is lost: start it again when it is over."
+                f"({tell(trouble)}). Nothing is lost: start it again when it is over."
             ) from None
         self._tell(Retrying(pause))
-        log.warning("retrying", seconds=pause, why=_sentence(trouble))
+        log.warning("retrying", seconds=pause, why=tell(trouble))
         _wait(pause, stop)
 
     def _take_lock(self) -> None:
@@ -133,16 +144,18 @@ class Supervisor:
         if not self._locked:
             return
         try:
+            self._lock.confirm()
             self._stop.clear_marker()
             self._lock.release()
+        except LockedError:
+            return  # the marker, too, is another stream's by now
         except FloError as error:
             log.warning("lock not given back", why=str(error), next="a start takes it over")
 
     def _run_query(self, stop: StopRequest) -> None:
-        with tempfile.TemporaryDirectory(prefix="flo-spool-") as spool:
-            processor = Processor(
-                self._spark, self._settings, self._contract, Path(spool) / "batch", self._tell
-            )
+        with scratch("spool") as spool:
+            fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
+            processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
             opened = open_checkpoint(self._files, self._settings)
             self._checkpoint = opened.checkpoint
             self._seen = {file.path for file in opened.committed}
@@ -177,10 +190,15 @@ class Supervisor:
             self._look_at_landing()
             return False
         try:
-            sweep(self._spark, processor, self._seen)
+            self._sweep(processor)
         finally:
             processor.mutex.release()
         return True
+
+    def _sweep(self, processor: Processor) -> None:
+        # It gives files in landing other names, which no table would refuse.
+        self._lock.confirm()
+        sweep(self._spark, processor, self._seen)
 
     def _look_at_landing(self) -> None:
         """Tell what waits while a batch is in hand, which takes a twentieth of the time at most."""
@@ -195,7 +213,7 @@ class Supervisor:
         """Take in every whole file that is there now; what comes later is for the next time."""
         present = self._whole_files()
         while not stop.poll():
-            sweep(self._spark, processor, self._seen)
+            self._sweep(processor)
             with self._start(processor) as query:
                 while not query.wait(self._settings.poll_seconds):
                     self._lock.refresh()
@@ -203,7 +221,7 @@ class Supervisor:
                     if stop.poll():
                         query.finish()
                         return
-            sweep(self._spark, processor, self._seen)
+            self._sweep(processor)
             left = {(info.size, info.modified_ms) for info in self._whole_files()}
             if not left & {(info.size, info.modified_ms) for info in present}:
                 return
@@ -257,10 +275,6 @@ class Supervisor:
         self._tell(done)
         failpoint("before_commit")
         self._taken = True
-
-
-def _sentence(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:

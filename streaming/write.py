@@ -12,16 +12,16 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import Ledger, LedgerRow, State, carrying, to_metadata
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.failpoint import failpoint
+from lake.fence import Fence
 from lake.replacing import Replacement
-from lake.settings import Settings
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, open_table, table_path, table_version
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
@@ -31,9 +31,10 @@ from streaming.upsert import Stored, plan_upsert, write_upsert
 class TableWriter:
     """Writes judged batches into the tables of one lake, one batch at a time."""
 
-    def __init__(self, settings: Settings, contract: Contract, ledger: Ledger) -> None:
-        """Bind to a lake."""
-        self._settings = settings
+    def __init__(self, fence: Fence, contract: Contract, ledger: Ledger) -> None:
+        """Bind to a lake, as its one writer."""
+        self._fence = fence
+        self._settings = fence.settings
         self._contract = contract
         self._ledger = ledger
         # Kept: each thread has a connection to Java of its own, and a thread in Java.
@@ -48,6 +49,9 @@ class TableWriter:
             spark: the session of the batch.
             judged: its rows.
             rows: the accounts of its drops, with the verdicts.
+
+        Raises:
+            LockedError: another stream has taken over; what it has not taken in is not written.
         """
         # The plan for the features does not depend on the appends; only their commit has to wait.
         appended = self._beside.submit(copy_context().run, self._append, spark, judged, rows)
@@ -70,12 +74,12 @@ class TableWriter:
     ) -> list[LedgerRow]:
         """Write snapshots and quarantine; return the accounts with their versions."""
         with phase(Phase.SNAPSHOTS):
-            snapshots = _write_snapshots(spark, self._settings, judged, rows)
+            snapshots = _write_snapshots(spark, self._fence, judged, rows)
         failpoint("after_snapshots")
         # Rows that an earlier, rejected try of the same bytes has left.
         retried = [r.drop_id for r in rows if r.drop_id and self._ledger.quarantined(r.drop_id)]
         with phase(Phase.QUARANTINE):
-            quarantine = _write_quarantine(spark, self._settings, judged, rows, retried)
+            quarantine = _write_quarantine(spark, self._fence, judged, rows, retried)
         failpoint("after_quarantine")
         return [
             replace(
@@ -94,7 +98,7 @@ class TableWriter:
         *,
         one_drop: bool,
     ) -> list[LedgerRow]:
-        features = Replacement(spark, self._settings, FEATURES)
+        features = Replacement(spark, self._fence, FEATURES)
         with phase(Phase.PLAN):
             stored = Stored.newest(spark, self._settings, self._ledger.columns_of)
             upsert = plan_upsert(
@@ -119,17 +123,17 @@ class TableWriter:
 
 
 def _write_snapshots(
-    spark: SparkSession, settings: Settings, judged: Judgement, rows: Sequence[LedgerRow]
+    spark: SparkSession, fence: Fence, judged: Judgement, rows: Sequence[LedgerRow]
 ) -> int | None:
     """Append the accepted rows; return the table's version, or None where there are none."""
     if not any(row.rows_accepted for row in rows):
         return None
-    return _append_to(spark, settings, SNAPSHOTS, judged.accepted, rows)
+    return fence.append(spark, SNAPSHOTS, judged.accepted.coalesce(2), to_metadata(rows))
 
 
 def _write_quarantine(
     spark: SparkSession,
-    settings: Settings,
+    fence: Fence,
     judged: Judgement,
     rows: Sequence[LedgerRow],
     retried: Sequence[str],
@@ -139,23 +143,10 @@ def _write_quarantine(
     ``retried`` are drops that an earlier, rejected try left rows of: those are taken out first.
     """
     if retried:
-        table = open_table(spark, settings, QUARANTINE)
         again = F.col("drop_id").isin(list(retried))
         # It names them, too: until they are back, they are in the hand of this batch.
         with carrying(spark, to_metadata(rows)):
-            retry_conflicts(lambda: table.delete(again), QUARANTINE)
+            fence.delete(spark, QUARANTINE, again)
     if not any(row.rows_quarantined for row in rows):
         return None
-    return _append_to(spark, settings, QUARANTINE, judged.quarantined, rows)
-
-
-def _append_to(
-    spark: SparkSession,
-    settings: Settings,
-    table: str,
-    frame: DataFrame,
-    rows: Sequence[LedgerRow],
-) -> int:
-    writer = frame.coalesce(2).write.format("delta").mode("append")
-    writer.option("userMetadata", to_metadata(rows)).save(table_path(settings, table))
-    return table_version(spark, settings, table)
+    return fence.append(spark, QUARANTINE, judged.quarantined.coalesce(2), to_metadata(rows))

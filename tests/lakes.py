@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract, load_contract
+from lake.fence import FENCED, Fence, epoch_of
 from lake.fs import FileInfo, FileSystem
 from lake.initialise import initialise
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, TABLES, table_path
+from lake.tables import FEATURES, LEDGER, TABLES, table_path, table_version
 from streaming.processor import Processor
 
 HEADER = (
@@ -35,6 +36,8 @@ class DropLake:
         self.files = FileSystem.of(spark)
         self.contract: Contract = load_contract(settings.contract)
         self._batches = 0
+        self._open: Processor | None = None
+        self._ledger_version = -1
 
     def initialise(self) -> None:
         """Make directories and tables."""
@@ -69,10 +72,20 @@ class DropLake:
     def processor(self) -> Processor:
         """Open the part of the stream that takes batches in, as a start of the stream does."""
         spool = Path(tempfile.mkdtemp(prefix="flo-test-spool-")) / "batch"
-        return Processor(self.spark, self.settings, self.contract, spool)
+        return Processor(self.spark, self.fence(), self.contract, spool)
+
+    def fence(self) -> Fence:
+        """Write by the epoch that the tables are in; the first to ask raises it."""
+        epochs = {epoch_of(self.spark, self.settings, table) for table in FENCED}
+        if len(epochs) == 1 and 0 not in epochs:
+            return Fence(self.settings, epochs.pop())
+        return Fence.raised(self.spark, self.settings, lambda: None)
 
     def take(self, *names: str, processor: Processor | None = None) -> list[dict[str, Any]]:
         """Take these files of landing (all where none is named) in as one batch.
+
+        As in a stream, one processor takes one batch after the other. A new one is opened where a
+        batch broke off, or somebody else has written the ledger.
 
         Returns the accounts that were added, as dictionaries.
         """
@@ -83,8 +96,17 @@ class DropLake:
         ]
         planned = [SeenFile(info.path, info.modified_ms, 0) for info in infos]
         self._batches += 1
-        rows = (processor or self.processor()).process(self.spark, planned, self._batches)
+        running, self._open = processor or self._running(), None
+        rows = running.process(self.spark, planned, self._batches)
+        if processor is None:
+            self._open = running
+            self._ledger_version = table_version(self.spark, self.settings, LEDGER)
         return [dict(vars(row)) for row in rows]
+
+    def _running(self) -> Processor:
+        """The processor of the batch before, if what it knows of the ledger still holds."""
+        is_newest = self._ledger_version == table_version(self.spark, self.settings, LEDGER)
+        return self._open if self._open and is_newest else self.processor()
 
     def table(self, name: str) -> DataFrame:
         """Read a table."""

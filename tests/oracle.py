@@ -224,7 +224,7 @@ def _number(cell: str | None, *, count: bool) -> tuple[int | Decimal | None, lis
         reasons.append("fractional")
     if not count and number * 100 != int(number * 100):
         reasons.append("too_many_decimals")
-    if abs(number) > (10**12 if count else 10**15):
+    if abs(number) > (10**9 if count else 10**15):
         reasons.append("out_of_range")
     return (int(number) if count else number.quantize(Decimal("0.01"))), reasons
 

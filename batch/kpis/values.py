@@ -37,6 +37,7 @@ BAND_KEYS = ("order_channel", "platform_type", "band")
 VALUE_KEYS = (*BAND_KEYS, "cents")
 # The parts of the table, kept in files apart: customers by single revenue, and by band.
 _LEVEL, _BY_VALUE, _BY_BAND = "level", "value", "band"
+_BEYOND = "decimal(38,0)"
 _UNITS = [10 ** max(0, digits - 3) for digits in range(1, 20)]
 
 # Each append repeats values that are there already. One write in so many puts all together again.
@@ -61,7 +62,7 @@ class Values:
 
     def bands(self) -> list[Band]:
         """Count all customers by group and the leading digits of their revenue."""
-        return [Band(*row) for row in _fetch(self.by_band)]
+        return [Band(*row)._replace(beyond=int(row[-1])) for row in _fetch(self.by_band)]
 
     def within(self, bands: Sequence[int]) -> list[Value]:
         """Count the customers in some bands by group and revenue."""
@@ -95,6 +96,8 @@ def read_values(spark: SparkSession, settings: Settings) -> Values:
         raise ValuesError(f"There are no counts of the {FEATURES} yet.")
     reader = spark.read.format("delta").option("versionAsOf", at)
     frame = reader.load(table_path(settings, KPI_VALUES))
+    if frame.schema.simpleString() != INTERNAL[KPI_VALUES].schema.simpleString():
+        raise ValuesError("The counts are in the form of another version of this program.")
     note = read_note(FileSystem.of(spark), settings, KPI_VALUES, at)
     if note is None:  # the last commit was one of upkeep
         note = frame.agg(F.max("features_version").alias("features_version")).collect()[0].asDict()
@@ -192,15 +195,16 @@ def total_by_band(values: DataFrame) -> DataFrame:
     Returns:
         ``order_channel, platform_type, band, customers, orders, beyond``, each band once, without
         those of which nothing is left. ``beyond`` is what the customers have above the band, in
-        cents: of few digits, so that its sum keeps within a BIGINT where that of the revenues may
-        not.
+        cents, as a decimal: nine thousand customers with the largest revenue are beyond a BIGINT.
     """
-    beyond = (F.col("cents") - F.col("band")) * F.col("customers")
+    above = (F.col("cents") - F.col("band")).cast("decimal(18,0)")
+    beyond = (above * F.col("customers").cast("decimal(19,0)")).cast(_BEYOND)
     return _sum_bands(values.withColumn("beyond", beyond))
 
 
 def _sum_bands(counts: DataFrame) -> DataFrame:
-    sums = [F.sum(name).alias(name) for name in ("customers", "orders", "beyond")]
+    sums = [F.sum(name).alias(name) for name in ("customers", "orders")]
+    sums.append(F.sum("beyond").cast(_BEYOND).alias("beyond"))
     return counts.groupBy(*BAND_KEYS).agg(*sums).where(_any_left("beyond"))
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from batch.reporting.figures import Reason
 from lake.contract import Contract
+from streaming.constraints import REASON as CONSTRAINT
 
 # A contract has some hundred names of reasons at most, each rule with each column.
 _REASONS = 200
@@ -34,6 +35,8 @@ def explain(name: str, rows: int, contract: Contract) -> Reason:
     They are those that its name has after the rule's, else those that the rule's predicate names.
     """
     rule_name, _, asked = name.partition(": ")
+    if rule_name == CONSTRAINT:
+        return Reason(name, "the row breaks this constraint of a table", rows, ())
     rule = next((each for each in contract.rules if each.name == rule_name), None)
     when = rule.when if rule else ""
     columns = (asked,) if asked else tuple(

@@ -13,8 +13,9 @@ from batch.kpis.numbers import KEYS_OF
 from batch.standing.accounts import Pending, look_at_landing, newest_accounts
 from batch.standing.audit import Finding, audit_files
 from batch.standing.places import AUDITED, take_look
+from checkpoints.holder import Holder
 from checkpoints.ledger import LedgerRow, State
-from checkpoints.lock import Holder, LockView
+from checkpoints.lock import LockView
 from checkpoints.rebuilding import Fault, examine
 from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
 from lake.fs import FileInfo, from_micros
@@ -199,14 +200,13 @@ class _Accounts:
 
 
 def _look_at_stream(lake: Lake, settings: Settings, moment: datetime) -> Standing:
-    lock = LockView(lake.files, settings)
-    holder = lock.holder()
+    holder, alive = LockView(lake.files, settings).look()
     checkpoint = SparkCheckpoint(lake.files, checkpoint_path(settings))
     found = examine(lake.files, checkpoint)
     return Standing(
         now=moment,
         holder=holder,
-        alive=holder is not None and lock.is_alive(holder),
+        alive=alive,
         pending=look_at_landing(lake.files, settings),
         in_hand=_batch_in_hand(lake, checkpoint),
         fault=found.fault,

@@ -32,6 +32,7 @@ from batch.upkeep.maintain import (
     own_session,
     vacuum,
 )
+from lake.causes import tell
 from lake.errors import TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
@@ -88,7 +89,7 @@ class Upkeep:
             if looked and not self._stopping():
                 self._remove_old_files()
         except Exception as error:
-            log.warning("upkeep failed", why=_sentence(error), next="tried again at the next look")
+            log.warning("upkeep failed", why=tell(error), next="tried again at the next look")
 
     def _keep(self, name: str) -> bool:
         """Look at a table if it is time, and compact it where it needs that."""
@@ -135,8 +136,3 @@ class Upkeep:
 def vacuum_marker(settings: Settings) -> str:
     """Path of the file whose modification time says when the stream last removed old files."""
     return f"{settings.checkpoints}/vacuumed"
-
-
-def _sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +15,10 @@ from batch.verification.workplace import workplace
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem
+from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
+from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import judging
@@ -66,8 +67,8 @@ def read_archive(
     """
     application = str(spark.sparkContext.applicationId)
     with workplace(FileSystem.of(spark), settings, application) as place:
-        with tempfile.TemporaryDirectory(prefix="flo-verify-") as spool:
-            reader = _Reader(spark, settings, contract, place, Path(spool))
+        with scratch("verify") as spool:
+            reader = _Reader(spark, settings, contract, place, spool)
             for number, piece in enumerate(_pieces(_accounts(ledger), settings)):
                 reader.read(number, piece)
         yield reader.result()
@@ -124,7 +125,8 @@ class _Reader:
         if not drops:
             return
         staged = self._spark.read.parquet(staging)
-        with judging(self._spark, staged, drops, self._contract) as judged:
+        constraints = Constraints.of(self._spark, self._settings)
+        with judging(self._spark, staged, drops, self._contract, constraints) as judged:
             for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):
                 rows = frame.select(*kept_columns(name))
                 rows.write.mode("append").parquet(f"{self._place}/{name}")

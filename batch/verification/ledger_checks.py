@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from batch.cut import Cut, leave_out
 from batch.verification.differences import find
+from batch.verification.repeats import ACCOUNT_KEY, ROW_KEY, find_repeats
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
 from streaming.upsert import OUTCOMES
 
@@ -14,7 +15,6 @@ CHECK = "ledger"
 UNKNOWN = "row of a drop that the ledger lacks"
 
 _OUTCOMES = [f"rows_{name}" for name in OUTCOMES]
-_KEY = ("path", "modified_at", "drop_id")
 _INGESTED = "state = 'ingested'"
 
 
@@ -26,7 +26,9 @@ def check_ledger(cut: Cut) -> list[DataFrame]:
     """
     return [
         check_accounts(cut.ledger),
-        check_repeats(cut.ledger),
+        check_repeats(cut.ledger, LEDGER, "account repeated", *ACCOUNT_KEY),
+        check_repeats(cut.snapshots, SNAPSHOTS, "row repeated", *ROW_KEY),
+        check_repeats(cut.quarantine, QUARANTINE, "row repeated", *ROW_KEY),
         check_snapshots(cut.ledger, cut.snapshots),
         check_quarantine(leave_out(cut.ledger, cut.in_hand), cut.quarantine),
         check_customers(cut.ledger, cut.features),
@@ -48,10 +50,9 @@ def check_accounts(ledger: DataFrame) -> DataFrame:
     return _find_off(ledger, LEDGER, {n: (F.col(n), value) for n, value in expected.items()})
 
 
-def check_repeats(ledger: DataFrame) -> DataFrame:
-    """One file has one account."""
-    several = ledger.groupBy(*_KEY).agg(F.count(F.lit(1)).alias("n")).where("n > 1")
-    return find(several, CHECK, LEDGER, F.lit("account repeated"), F.col("n") - 1)
+def check_repeats(rows: DataFrame, table: str, what: str, *key: str) -> DataFrame:
+    """One file has one account, and one row of a drop is in a table once."""
+    return find(find_repeats(rows, *key), CHECK, table, F.lit(what), F.col("n"))
 
 
 def check_snapshots(ledger: DataFrame, snapshots: DataFrame) -> DataFrame:

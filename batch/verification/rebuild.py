@@ -1,11 +1,11 @@
-"""Put the features right: replace what differs from a recomputation, in one commit."""
+"""Put the tables right: drop what is there twice, then replace the features that differ."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
@@ -14,12 +14,14 @@ from pyspark.sql import functions as F
 
 from batch.cut import require_tables, take_cut
 from batch.verification.recompute import compared_columns, recompute_features, value_columns
+from batch.verification.repeats import drop_repeats
 from checkpoints.ledger import Ledger
 from checkpoints.lock import LEASE_SECONDS, StreamLock
 from checkpoints.recovery import recover
 from lake.conflicts import retry_conflicts
 from lake.contract import load_contract
 from lake.errors import LockedError, TransientError
+from lake.fence import Fence
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import FEATURES, TABLES, open_table, table_version
@@ -28,17 +30,28 @@ from streaming.features import differs
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a rebuild did: rows by kind, and the features' version that holds it."""
+    """What a rebuild did.
+
+    Attributes:
+        inserted: rows of the features, as are ``changed`` and ``deleted``.
+        features_version: the version that holds them.
+        repeated_rows: rows of snapshots and quarantine that were there twice.
+        repeated_accounts: accounts of the ledger that were.
+    """
 
     inserted: int
     changed: int
     deleted: int
     features_version: int
+    repeated_rows: int = 0
+    repeated_accounts: int = 0
 
 
 def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
     """Make ``customer_features`` what the snapshots say, while readers go on.
 
+    - What two streams at once have written twice, in the other tables, is there once afterwards,
+      see :func:`batch.verification.repeats.drop_repeats`.
     - One commit, or none where nothing differs: a reader sees the features before it or after
       it. Rows that are right are not touched. (An overwrite would be one commit too, but would
       write the whole table anew and tell the change feed that every customer changed.)
@@ -56,15 +69,18 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
     require_tables(spark, settings)
     lock = StreamLock(FileSystem.of(spark), settings)
     with _holding(lock, spark.sparkContext.applicationId):
-        recover(spark, settings, Ledger(spark, settings))
+        fence = Fence.raised(spark, settings, lock.confirm)
+        recover(spark, fence, Ledger(spark, fence))
+        rows, accounts = drop_repeats(spark, fence)
 
         def replace_features() -> Rebuilt:
             cut = take_cut(spark, settings)
             expected = recompute_features(cut.snapshots, cut.ledger, contract)
             changes = find_changes(expected, cut.features, datetime.now(UTC))
-            return _apply(spark, settings, changes)
+            return _apply(spark, fence, changes)
 
-        return retry_conflicts(replace_features, "the features")
+        done = retry_conflicts(replace_features, "the features")
+        return replace(done, repeated_rows=rows, repeated_accounts=accounts)
 
 
 def find_changes(expected: DataFrame, stored: DataFrame, now: datetime) -> DataFrame:
@@ -101,13 +117,13 @@ def _kinds(*names: str) -> Column:
     return F.array(*[F.lit(name) for name in names])
 
 
-def _apply(spark: SparkSession, settings: Settings, changes: DataFrame) -> Rebuilt:
+def _apply(spark: SparkSession, fence: Fence, changes: DataFrame) -> Rebuilt:
     changes = changes.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         counts = {row["kind"]: row["count"] for row in changes.groupBy("kind").count().collect()}
         if counts:
-            _merge(spark, settings, changes)
-        version = table_version(spark, settings, FEATURES)
+            _merge(spark, fence, changes)
+        version = table_version(spark, fence.settings, FEATURES)
     finally:
         changes.unpersist()
     return Rebuilt(
@@ -115,22 +131,23 @@ def _apply(spark: SparkSession, settings: Settings, changes: DataFrame) -> Rebui
     )
 
 
-def _merge(spark: SparkSession, settings: Settings, changes: DataFrame) -> None:
+def _merge(spark: SparkSession, fence: Fence, changes: DataFrame) -> None:
     values: dict[str, str | Column] = {
         name: F.col(f"s.{name}") for name in TABLES[FEATURES].column_names
     }
     kept: dict[str, str | Column] = {"updated_at": F.coalesce("s.updated_at", "t.updated_at")}
     # What is inserted matches nothing: a repeated customer's rows all go, and one comes.
     same = "t.master_id <=> s.master_id AND s.kind <> 'inserted'"
-    (
-        open_table(spark, settings, FEATURES)
+    merge = (
+        open_table(spark, fence.settings, FEATURES)
         .alias("t")
         .merge(changes.alias("s"), same)
         .whenMatchedDelete(condition="s.kind = 'deleted'")
         .whenMatchedUpdate(condition="s.kind = 'changed'", set=values | kept)
         .whenNotMatchedInsert(condition="s.kind = 'inserted'", values=values)
-        .execute()
     )
+    with fence.committing(spark, FEATURES):
+        merge.execute()
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from checkpoints.lock import Holder, LockView
+from checkpoints.holder import Holder
 from lake.fs import FileInfo, FileSystem
 from lake.settings import Settings
 
@@ -32,32 +30,30 @@ def workplace(files: FileSystem, settings: Settings, application: str) -> Iterat
     """
     here = Holder.this_process(application)
     for info in files.list(settings.checkpoints):
-        if info.name.startswith(_PREFIX) and _is_left_over(files, settings, info, here):
+        if info.name.startswith(_PREFIX) and _is_left_over(files, info):
             files.delete(info.path)
     place = f"{settings.checkpoints}/{_PREFIX}{uuid.uuid4().hex}"
     try:
-        files.write_text(_Owner(files, settings, place).path, json.dumps(asdict(here)))
+        files.write_text(_owner(place), here.to_text())
         yield place
     finally:
         files.delete(place)
 
 
-def _is_left_over(files: FileSystem, settings: Settings, place: FileInfo, here: Holder) -> bool:
+def _is_left_over(files: FileSystem, place: FileInfo) -> bool:
     """Tell whether whoever made a place has ended.
 
-    Of a process on this machine that is known. Of one on another, and of a place that was killed
-    before it said whose it is, only time tells: its directory changes with each piece that is read.
+    Of a process that can be seen from here that is known. Of one on another machine, and of a place
+    that was killed before it said whose it is, only time tells: its directory changes with each
+    piece that is read.
     """
-    owner = _Owner(files, settings, place.path)
-    holder = owner.holder()
-    if holder is not None and (holder.host, holder.boot) == (here.host, here.boot):
-        return not owner.is_alive(holder)
+    holder = Holder.from_text(files.read_text(_owner(place.path)) or "")
+    runs = holder.runs() if holder else None
+    if runs is not None:
+        return not runs
     return datetime.now(UTC) - place.modified_at > ABANDONED_AFTER
 
 
-class _Owner(LockView):
-    """Who uses a place: said as in the stream's lock, in a file of the place's own."""
-
-    def __init__(self, files: FileSystem, settings: Settings, place: str) -> None:
-        super().__init__(files, settings)
-        self.path = f"{place}/owner"
+def _owner(place: str) -> str:
+    """The file that says who uses a place."""
+    return f"{place}/owner"

@@ -21,6 +21,7 @@ from bench.digest import spark_query
 from checkpoints.ledger import Ledger, LedgerRow, State
 from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import load_contract
+from lake.fence import Fence
 from lake.fs import FileSystem, from_millis
 from lake.initialise import initialise
 from lake.session import build_session
@@ -67,10 +68,14 @@ class Ours:
         initialise(self.spark, self.settings)
         spool = Path(tempfile.mkdtemp(prefix="flo-bench-spool-")) / "batch"
         self.processor = Processor(
-            self.spark, self.settings, load_contract(self.settings.contract), spool
+            self.spark, self._fence(), load_contract(self.settings.contract), spool
         )
         self.upkeep = Upkeep(self.spark, self.settings)
         return self.drop(file)
+
+    def _fence(self) -> Fence:
+        """Be the one writer: nobody else is here."""
+        return Fence.raised(self.spark, self.settings, lambda: None)
 
     def drop(self, file: str) -> dict[str, Any]:
         """Take one drop in; see `batch`."""
@@ -144,7 +149,7 @@ class Ours:
 
         Their drops were empty, so that no table but the ledger has anything of them.
         """
-        ledger, now = Ledger(self.spark, self.settings), datetime.now(UTC)
+        ledger, now = Ledger(self.spark, self._fence()), datetime.now(UTC)
         landing = urlsplit(self.settings.landing).path
         for first in range(0, files, per_commit):
             accounts = [

@@ -21,6 +21,8 @@ from streaming.decode.records import (
 from streaming.decode.text import line_too_long
 
 ROWS = 1 << 16
+# Even an empty cell takes some bytes, in each of a dozen copies.
+_CELLS = 1 << 21
 
 # Stands for a delimiter within quotes while a block is split; no readable text contains it.
 _MASK = "\0"
@@ -41,6 +43,14 @@ class Batch:
     cells: list[pa.Array]
     problems: list[str | None] | None
 
+    def slice(self, start: int, count: int) -> Batch:
+        """Take some of the rows."""
+        if start == 0 and count >= len(self.raw):
+            return self
+        problems = None if self.problems is None else self.problems[start : start + count]
+        cells = [column.slice(start, count) for column in self.cells]
+        return Batch(self.raw.slice(start, count), cells, problems)
+
 
 @dataclass
 class BatchReader:
@@ -60,6 +70,7 @@ class BatchReader:
     blank_lines: int = 0
     spanning: int = 0
     _reader: RecordReader = field(init=False)
+    _rows: int = field(init=False)
     _quoted: re.Pattern[str] = field(init=False)
     _before_quote: set[str] = field(init=False)
 
@@ -67,6 +78,7 @@ class BatchReader:
         self._reader = RecordReader(
             self.layout.delimiter, self.layout.width, self.limit, self.careful
         )
+        self._rows = max(1, min(ROWS, _CELLS // self.layout.width))
         end = f"(?=[{re.escape(self.layout.delimiter)}\n]|\\Z)"
         self._quoted = re.compile(f'"([^"\n]*)"{end}')
         self._before_quote = {self.layout.delimiter, "\n", ""}
@@ -105,10 +117,10 @@ class BatchReader:
                 return self._read_quickly(folded, masked), ""
         return self._read_slowly(text, final=False)
 
-    def _read_slowly(self, text: str, *, final: bool) -> tuple[list[Batch], str]:
+    def _read_slowly(self, text: str, *, final: bool) -> tuple[Iterable[Batch], str]:
         records, waiting = self._reader.read(text, final=final)
-        starts = range(0, len(records), ROWS)
-        return [self._batch(records[start : start + ROWS]) for start in starts], waiting
+        starts = range(0, len(records), self._rows)
+        return (self._batch(records[start : start + self._rows]) for start in starts), waiting
 
     def _batch(self, records: Sequence[Record]) -> Batch:
         none = [""] * self.layout.width
@@ -121,9 +133,10 @@ class BatchReader:
     def _read_quickly(self, text: str, masked: str) -> Iterator[Batch]:
         raw = _lines(text)
         simple = None if masked is text else _lines(masked)
-        for start in range(0, len(raw), ROWS):
+        rows = self._rows
+        for start in range(0, len(raw), rows):
             batch = self._split(
-                raw.slice(start, ROWS), None if simple is None else simple.slice(start, ROWS)
+                raw.slice(start, rows), None if simple is None else simple.slice(start, rows)
             )
             if batch is not None:
                 yield batch

@@ -6,27 +6,25 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lake.contract import Contract, normalise_header
 from lake.errors import DropRejected
+from streaming.decode.names import DATA, ID, quoted, told_names
 from streaming.decode.records import WHITE, is_blank, is_readable, parse_record
 from streaming.decode.text import binary_content
 
 DELIMITERS = (",", ";", "|", "\t")
 MAX_COLUMNS = 1_000
+MAX_NAME = 256
 _SAMPLE = 1_000
+_LISTED = 20
+# No header that is accepted is longer, but for blanks; nor is a line worth a look for its width.
+_LONGEST_HEADER = MAX_COLUMNS * (2 * MAX_NAME + 8)
 
 _SEPARATOR_HINT = re.compile(r"^\"?sep=(.)\"?$", re.IGNORECASE)
 # pandas names an index column so when it reads its own file again.
 _UNNAMED = re.compile(r"^unnamed: [0-9]+$", re.IGNORECASE)
-_DATA = re.compile(
-    r"^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([T ].*)?"
-    r"|[+-]?[0-9][0-9.,]*)$",
-    re.IGNORECASE,
-)
-# No column is named after a customer: where one is, a row has got into the header.
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 # A Turkish spreadsheet writes MASTER_İD in capitals.
 _TURKISH_I = str.maketrans("İı", "Ii")
 
@@ -36,7 +34,8 @@ class Layout:
     """Where a drop has what.
 
     Attributes:
-        columns: the header in order, by contract name where known; unnamed ones are empty.
+        columns: the header in order as it may be told to everybody: by contract name where known,
+            else see `streaming.decode.names`; unnamed ones are empty.
         width: the number of fields that a record must have.
         positions: the place of each contract column that is there.
         rescued: the name under which each other column is kept, by place.
@@ -65,7 +64,8 @@ def find_layout(lines: Sequence[str], contract: Contract, *, looks_binary: bool)
 
     Raises:
         DropRejected: ``empty_file``, ``binary_content``, ``no_header``, ``unknown_layout``,
-            ``too_many_columns``, ``data_in_header``, ``duplicate_header`` or ``missing_columns``.
+            ``too_many_columns``, ``long_header``, ``data_in_header``, ``duplicate_header`` or
+            ``missing_columns``.
     """
     start, blank, notes = _find_first(lines)
     delimiter, cells, end = _split_header(lines, start, contract, looks_binary)
@@ -80,8 +80,9 @@ def find_layout(lines: Sequence[str], contract: Contract, *, looks_binary: bool)
     if not names[0]:
         del rescued[0]
         notes.append("the leading unnamed index column is ignored")
-    notes += _describe(cells, names, positions, rescued, surplus)
-    return Layout(delimiter, names, width, positions, rescued, surplus, end, blank, tuple(notes))
+    told = told_names(names, contract)
+    notes += _describe(cells, told, positions, rescued, surplus)
+    return Layout(delimiter, told, width, positions, rescued, surplus, end, blank, tuple(notes))
 
 
 def _rescued(names: Sequence[str], positions: dict[str, int]) -> dict[int, str]:
@@ -114,18 +115,37 @@ def _split_header(
     lines: Sequence[str], start: int, contract: Contract, looks_binary: bool
 ) -> tuple[str, list[str], int]:
     best: tuple[int, int, str, list[str], int] | None = None
+    opening, is_cut = _opening(lines, start)
     for delimiter in DELIMITERS:
-        fields, end, _ = parse_record(lines, start, delimiter)
+        fields, end, _ = parse_record(opening, 0, delimiter)
         if fields is None:
             continue
-        known = sum(_name(cell, contract) in contract.columns for cell in fields)
+        known = sum(_is_known(cell, contract) for cell in fields[:MAX_COLUMNS])
         if best is None or (known, len(fields)) > best[:2]:
             best = known, len(fields), delimiter, fields, end
     if best is None or best[0] == 0:
-        raise _no_known_column(lines[start], best[1] if best else 0, looks_binary)
-    if best[1] > MAX_COLUMNS:
-        raise _too_many_columns(best[1])
-    return best[2], best[3], best[4]
+        raise _no_known_column(opening[0], best[1] if best else 0, looks_binary)
+    _, count, delimiter, fields, end = best
+    if count > MAX_COLUMNS:
+        raise _too_many_columns(count, more=is_cut and end == len(opening))
+    _refuse_long_names(fields, is_cut=is_cut and end == len(opening))
+    return delimiter, fields, start + end
+
+
+def _opening(lines: Sequence[str], start: int) -> tuple[list[str], bool]:
+    """Take as much as an accepted header can have; tell whether the last line is cut."""
+    opening: list[str] = []
+    left = _LONGEST_HEADER
+    for line in islice(lines, start, None):
+        opening.append(line[:left])
+        left -= len(line)
+        if left <= 0:
+            return opening, left < 0
+    return opening, False
+
+
+def _is_known(cell: str, contract: Contract) -> bool:
+    return len(cell) <= MAX_NAME and _name(cell, contract) in contract.columns
 
 
 def _no_known_column(line: str, fields: int, looks_binary: bool) -> DropRejected:
@@ -133,8 +153,8 @@ def _no_known_column(line: str, fields: int, looks_binary: bool) -> DropRejected
         return binary_content()
     cells = [cell.strip(WHITE + '"') for cell in re.split(r"[,;|\t]", line)]
     if fields > MAX_COLUMNS:
-        return _too_many_columns(fields)
-    if any(_DATA.match(cell) for cell in cells):
+        return _too_many_columns(fields, more=False)
+    if any(DATA.match(cell) for cell in cells):
         return DropRejected(
             "no_header",
             "The first line holds data, not column names; put the header line before it.",
@@ -150,12 +170,25 @@ def _has_controls(line: str) -> bool:
     return any(ord(char) < 32 and char not in "\t\r\n\f\v" for char in line)
 
 
-def _too_many_columns(count: int) -> DropRejected:
+def _too_many_columns(count: int, *, more: bool) -> DropRejected:
+    columns = f"{'more than ' if more else ''}{count:,} columns"
     return DropRejected(
         "too_many_columns",
-        f"The header has {count:,} columns and {MAX_COLUMNS:,} are accepted; "
+        f"The header has {columns} and {MAX_COLUMNS:,} are accepted; "
         "send only the columns of the contract.",
     )
+
+
+def _refuse_long_names(fields: Sequence[str], *, is_cut: bool) -> None:
+    """Refuse what cannot be a column's name: it would be copied beside each row."""
+    longest = max(range(len(fields)), key=lambda at: len(fields[at]))
+    if is_cut or len(fields[longest]) > MAX_NAME:
+        more = "at least " if is_cut else ""
+        raise DropRejected(
+            "long_header",
+            f"Column {longest + 1} of the header has a name of {more}{len(fields[longest]):,} "
+            f"characters and {MAX_NAME} are accepted; write the column names alone on a line.",
+        )
 
 
 def _name(cell: str, contract: Contract) -> str:
@@ -172,7 +205,7 @@ def _refuse_data(names: Sequence[str]) -> None:
     So it looks where a line end is lost, or where columns and rows have changed places.
     """
     for at, name in enumerate(names):
-        if _ID.search(name):
+        if ID.search(name):
             raise DropRejected(
                 "data_in_header",
                 f"Column {at + 1} of the header holds a customer's id; "
@@ -212,7 +245,7 @@ def _width(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> int:
     widths: Counter[int] = Counter()
     at = 0
     while at < min(len(lines), _SAMPLE):
-        if is_blank(lines[at], delimiter):
+        if is_blank(lines[at], delimiter) or len(lines[at]) > _LONGEST_HEADER:
             at += 1
             continue
         fields, end, unfinished = parse_record(lines, at, delimiter)
@@ -229,7 +262,7 @@ def _width(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> int:
 
 def _describe(
     cells: Sequence[str],
-    names: Sequence[str],
+    told: Sequence[str],
     positions: dict[str, int],
     rescued: dict[int, str],
     surplus: range,
@@ -239,17 +272,17 @@ def _describe(
         own = normalise_header(cells[at].strip(WHITE).translate(_TURKISH_I))
         if own != name:
             notes.append(f"column '{own}' is read as {name}")
-    unknown = [_shown(name) for at, name in rescued.items() if names[at]]
+    unknown = [quoted(told[at]) for at in rescued if told[at]]
     if unknown:
-        listed = ", ".join(f"'{name}'" for name in unknown)
-        notes.append(f"columns unknown to the contract are kept as rescued: {listed}")
-    unnamed = [str(at + 1) for at in rescued if not names[at]]
+        notes.append(f"columns unknown to the contract are kept as rescued: {_listed(unknown)}")
+    unnamed = [str(at + 1) for at in rescued if not told[at]]
     if unnamed:
-        notes.append(f"unnamed columns are kept as rescued where not empty: {', '.join(unnamed)}")
+        notes.append(f"unnamed columns are kept as rescued where not empty: {_listed(unnamed)}")
     if surplus:
         notes.append(f"{len(surplus)} empty fields after the last column are ignored")
     return notes
 
 
-def _shown(name: str) -> str:
-    return name if len(name) <= 64 else name[:63] + "…"
+def _listed(items: Sequence[str]) -> str:
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")

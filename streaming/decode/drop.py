@@ -15,6 +15,7 @@ from streaming.decode.batches import BatchReader
 from streaming.decode.dialect import Layout, find_layout
 from streaming.decode.formats import FormatEvidence
 from streaming.decode.records import Block, split_blocks, split_lines
+from streaming.decode.room import Room
 from streaming.decode.staging import staged_writer
 from streaming.decode.text import binary_content, inspect_text, line_too_long
 
@@ -92,7 +93,10 @@ def decode_drop(
 def _decode(
     spool: Path, name: str, contract: Contract, staged: Path, drop_id: str, max_line_bytes: int
 ) -> DecodedDrop:
-    text = inspect_text(spool, name, max_line_bytes)
+    stored = spool.stat().st_size
+    room = Room.of(staged.parent, stored, copied=stored)
+    room.require(stored)
+    text = inspect_text(spool, name, max_line_bytes, room)
     blocks = split_blocks(text.chunks(min(_CHUNK, max_line_bytes)), max_line_bytes)
     opening = _read_opening(blocks)
     lines = split_lines(opening.text)
@@ -105,7 +109,7 @@ def _decode(
     rest = Block("".join(lines[layout.header_lines :]))
     reader = BatchReader(layout, max_line_bytes)
     evidence = FormatEvidence(contract, set(layout.positions))
-    with staged_writer(staged, contract, drop_id, layout) as writer:
+    with staged_writer(staged, contract, drop_id, layout, room) as writer:
         for batch in reader.read(chain([rest], opening.after, blocks)):
             for column, at in layout.positions.items():
                 evidence.add(column, batch.cells[at])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lake.errors import DropRejected
+from streaming.decode.room import Room
 from streaming.decode.stored import GZIP_MAGIC, is_gzip, stored_chunks
 
 _HEAD = 1 << 16
@@ -85,12 +86,16 @@ class TextFile:
         yield decoder.decode(b"", final=True)
 
 
-def inspect_text(path: Path, name: str, max_line_bytes: int) -> TextFile:
+def inspect_text(path: Path, name: str, max_line_bytes: int, room: Room | None = None) -> TextFile:
     """Read a spooled drop once, to the end: is it whole, is it text, and in which encoding?
+
+    Args:
+        room: what its text must fit into, where it is to be decoded.
 
     Raises:
         DropRejected: ``empty_file``, ``binary_content``, ``undecodable_text``,
-            ``truncated_gzip``, ``damaged_gzip`` or ``line_too_long``.
+            ``truncated_gzip``, ``damaged_gzip``, ``line_too_long`` or ``too_large``.
+        OSError: the disk is full.
     """
     gzipped = is_gzip(path)
     notes = _note_name(name, gzipped)
@@ -99,7 +104,7 @@ def inspect_text(path: Path, name: str, max_line_bytes: int) -> TextFile:
     encoding, bom = _encoding_by_head(head)
     if bom:
         notes.append("byte order mark skipped")
-    evidence = _scan(path, gzipped, encoding, max_line_bytes)
+    evidence = _scan(path, gzipped, encoding, max_line_bytes, room)
     if encoding is None:
         encoding = evidence.encoding()
         if encoding == "windows-1254":
@@ -187,13 +192,18 @@ class _Evidence:
         return "windows-1254" if turkish and known else "utf-8"
 
 
-def _scan(path: Path, gzipped: bool, encoding: str | None, max_line_bytes: int) -> _Evidence:
+def _scan(
+    path: Path, gzipped: bool, encoding: str | None, max_line_bytes: int, room: Room | None
+) -> _Evidence:
     evidence = _Evidence()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     before_line_end = 0
     wide = 2 if encoding and encoding.startswith("utf-16") else 1
-    one_line, zeros = True, False
+    one_line, zeros, size = True, False, 0
     for chunk in stored_chunks(path, gzipped=gzipped, size=_CHUNK):
+        size += len(chunk)
+        if room is not None:
+            room.require(size)
         if one_line:
             one_line = b"\n" not in chunk and b"\r" not in chunk
             before_line_end += len(chunk)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from batch.standing.accounts import Pending
 from batch.standing.lake import Standing
-from checkpoints.lock import Holder
+from checkpoints.holder import Holder
 from lake.errors import NotFoundError
 from lake.reading import Question, TableState
 from lake.tables import CHANNEL_KPIS, FEATURES, LEDGER

@@ -12,7 +12,7 @@ import pytest
 
 from batch.standing.flow import drops_on_their_way
 from batch.standing.lake import look_at_lake
-from checkpoints.lock import Holder
+from checkpoints.holder import Holder
 from checkpoints.rebuilding import Fault, open_checkpoint
 from lake.reading import Lake, TableState
 from lake.settings import Settings

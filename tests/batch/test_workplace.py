@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batch.verification.workplace import ABANDONED_AFTER, workplace
-from checkpoints.lock import Holder
+from checkpoints.holder import Holder
 from lake.errors import ConfigError
 from lake.settings import Settings
 from tests.checkpoints.local_files import LocalFiles

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 from lake.errors import NotFoundError
-from lake.fs import FileInfo, FileSystem
+from lake.fs import FileInfo, FileSystem, link
 
 
 class LocalFiles(FileSystem):
@@ -23,9 +24,10 @@ class LocalFiles(FileSystem):
     def status(self, path: str) -> FileInfo | None:
         """Describe a path."""
         at = Path(path)
-        if not at.exists():
+        try:
+            stat = at.stat()
+        except FileNotFoundError:
             return None
-        stat = at.stat()
         millis = stat.st_mtime_ns // 1_000_000
         return FileInfo(str(at), stat.st_size, millis, at.is_dir(), "me", stat.st_mode)
 
@@ -40,6 +42,17 @@ class LocalFiles(FileSystem):
             raise NotFoundError(source)
         Path(source).rename(target)
 
+    def put_in_place(self, source: str, target: str) -> bool:
+        """Move a file to a name that nothing has."""
+        done = link(source, target)
+        Path(source).unlink()
+        return done
+
+    def touch(self, path: str) -> None:
+        """Set a file's modification time."""
+        now = self.now_ms(path) / 1000
+        os.utime(path, (now, now))
+
     def delete(self, path: str) -> None:
         """Delete a file or directory."""
         if Path(path).is_dir():
@@ -49,7 +62,10 @@ class LocalFiles(FileSystem):
 
     def read_text(self, path: str) -> str | None:
         """Read a file whole."""
-        return Path(path).read_text("utf-8") if Path(path).is_file() else None
+        try:
+            return Path(path).read_text("utf-8") if Path(path).is_file() else None
+        except FileNotFoundError:
+            return None
 
     def write_text(self, path: str, text: str, *, overwrite: bool = True) -> bool:
         """Write a file whole."""

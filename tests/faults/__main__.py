@@ -13,11 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.yardstick import yardstick
 from lake.session import build_session
 from lake.settings import Settings
 from sandbox import Sandbox
 from tests.faults.harness import KILLS_PER_LAKE, make_template, torture
-from tests.faults.report import write_figures
+from tests.figures import write_figures
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "build" / "faults.jsonl"
@@ -101,7 +102,8 @@ def _figures(results: list[dict[str, Any]]) -> str:
         *(f"| {point} | {count} |" for point, count in sorted(by_point.items())),
         "",
         f"From start to first account, median: {statistics.median(clean):.1f} s undisturbed, "
-        + (f"{statistics.median(restarts):.1f} s after a kill." if restarts else "no restart."),
+        + (f"{statistics.median(restarts):.1f} s after a kill" if restarts else "no restart")
+        + f"; yardstick {yardstick():.2f} s.",
     ]
     return "\n".join(lines)
 

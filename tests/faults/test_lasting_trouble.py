@@ -16,8 +16,9 @@ from flo.failures import Failure, explain
 from lake.errors import ServiceError
 from lake.tables import FEATURES, LEDGER, table_path
 from streaming.supervisor import Supervisor
+from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
-from tests.faults.world import World, assert_as_if_nothing_had_been, put
+from tests.faults.world import World, put
 from tests.lakes import DropLake, csv, row
 
 pytestmark = pytest.mark.integration
@@ -116,7 +117,7 @@ def test_whatever_lasts_is_told_and_what_it_broke_off_is_made_good(world: World)
         assert re.search(sentence, told[name].message), (name, told[name])
         assert told[name].exit_code == code, name
     assert run_once(lake) == 0
-    assert_as_if_nothing_had_been(lake, DROPS, world.lake)
+    assert_taken_in(lake, DROPS)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
 from tests.faults.running import IDLE_SECONDS
-from tests.faults.world import World, assert_as_if_nothing_had_been, put
+from tests.faults.world import World, put
 from tests.lakes import DropLake
 from tests.processes import Stream, wait_for
 
@@ -85,4 +86,4 @@ def test_the_stream_outlives_its_daemons(
     assert "Traceback" not in said
     assert "\tat " not in said
     assert SECRET not in said
-    assert_as_if_nothing_had_been(lake, DROPS, world.lake)
+    assert_taken_in(lake, DROPS)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from batch.kpis_job import compute_kpis
 from batch.upkeep.maintain import Limits, compact, look_at, own_session, vacuum
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS
+from tests.expected import assert_taken_in
 from tests.faults.drops import MadeDrop
 from tests.faults.running import running
-from tests.faults.world import assert_as_if_nothing_had_been, put
+from tests.faults.world import put
 from tests.lakes import DropLake, csv, row
 
 COMMON, OWN = 40, 10
@@ -89,9 +90,7 @@ class Reader:
         return sorted(each["count"] for each in found)
 
 
-def test_jobs_and_readers_beside_the_stream(
-    lake: DropLake, new_lake: Callable[[], DropLake]
-) -> None:
+def test_jobs_and_readers_beside_the_stream(lake: DropLake) -> None:
     """OPTIMIZE, VACUUM and KPI jobs beside each batch: no error, and the tables of a quiet run.
 
     A reader meanwhile sees each batch in a table whole or not at all.
@@ -126,4 +125,4 @@ def test_jobs_and_readers_beside_the_stream(
         ).collect()
     }
     assert {"MERGE", "OPTIMIZE", "VACUUM END"} <= operations
-    assert_as_if_nothing_had_been(lake, DROPS, new_lake)
+    assert_taken_in(lake, DROPS)

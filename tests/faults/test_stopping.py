@@ -18,9 +18,10 @@ from lake.settings import Settings
 from lake.tables import SNAPSHOTS
 from streaming.stopping import StopRequest, ask_to_stop, stop_marker
 from streaming.supervisor import Supervisor
+from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
 from tests.faults.running import IDLE_SECONDS, held_at, running
-from tests.faults.world import assert_as_if_nothing_had_been, put
+from tests.faults.world import put
 from tests.lakes import DropLake, csv, row
 from tests.processes import Stream, wait_for
 
@@ -46,7 +47,7 @@ def test_a_batch_in_hand_is_finished_and_none_is_begun(
     assert [each["path"].rsplit("/", 1)[-1] for each in lake.ledger()] == ["first.csv"]
     assert [info.name for info in lake.files.list(lake.settings.landing)] == ["second.csv"]
     assert not lake.files.exists(stop_marker(lake.settings))
-    assert not lake.files.exists(f"{lake.settings.checkpoints}/lock")
+    assert StreamLock(lake.files, lake.settings).holder() is None
     assert lake.files.list(lake.settings.path("checkpoints", "stream", "commits"))
 
 
@@ -131,7 +132,7 @@ def test_one_stream_for_a_lake_however_its_root_is_written(lake: DropLake) -> No
     conf = lake.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
     other = Settings(fs=conf.get("fs.defaultFS"), root=f"{lake.settings.root}/")
     with running(lake) as stream:
-        wait_for(lambda: lake.files.exists(f"{lake.settings.checkpoints}/lock"), "the lock", 30)
+        wait_for(StreamLock(lake.files, lake.settings).holder, "the lock", 30)
         with pytest.raises(LockedError, match=r"Another stream .* on .*, process \d+ \(local-"):
             Supervisor(lake.spark, other, lake.contract).run()
         stream.stop()
@@ -179,4 +180,4 @@ def test_sigterm_in_mid_batch_and_twice(
     wait_for(lambda: lock.live_holder() is None, "the end of its Python half", 10)
     assert len(lake.ledger()) == 4, "the batch was over before the second signal"
     assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
-    assert_as_if_nothing_had_been(lake, drops, new_lake)
+    assert_taken_in(lake, drops)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from pyspark.sql import SparkSession
 from lake.settings import Settings
 from sandbox import Sandbox
 from tests.faults.drops import MadeDrop
-from tests.faults.pictures import count_differences, take_picture
 from tests.lakes import DropLake
 
 SUPERUSER = "hdfs"
@@ -144,14 +143,3 @@ def put(lake: DropLake, drops: Sequence[MadeDrop]) -> None:
     """Put drops into landing, with their times."""
     for drop in drops:
         lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
-
-
-def assert_as_if_nothing_had_been(
-    lake: DropLake, drops: Sequence[MadeDrop], new_lake: Callable[[], DropLake]
-) -> None:
-    """Compare all tables with those of a lake where the same drops met no trouble."""
-    quiet = new_lake()
-    put(quiet, drops)
-    quiet.take()
-    assert lake.files.list(lake.settings.landing) == []
-    assert count_differences(take_picture(lake), take_picture(quiet)) == {}

@@ -23,6 +23,34 @@ def layout(spark: SparkSession) -> Iterator[Callable[[], Any]]:
     configure_java_logs(jvm, "human")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Putting block rdd_5_0 failed due to exception org.apache.spark.SparkNumberFormat"
+            "Exception: [CAST_INVALID_INPUT] The value 'kanarienvogel' cannot be cast.",
+            "Putting block rdd_5_0 failed due to exception org.apache.spark.SparkNumberFormat"
+            "Exception",
+        ),
+        (
+            "Aborting: [CAST_INVALID_INPUT] The value\n'kanarienvogel'",
+            "Aborting: [CAST_INVALID_INPUT]",
+        ),
+        ("Failed: java.lang.OutOfMemoryError: kanarienvogel", "Failed: java.lang.OutOfMemoryError"),
+        ("Error while [reading] 3 of [A, B]", "Error while [reading] 3 of [A, B]"),
+    ],
+)
+def test_a_message_ends_where_it_tells_of_an_exception(
+    spark: SparkSession, layout: Callable[[], Any], said: str, told: str
+) -> None:
+    """What an exception says can quote a row: its name is enough, or Spark's for the condition."""
+    jvm: Any = spark._jvm
+    configure_java_logs(jvm, "json")
+    assert json.loads(line_of(jvm, layout(), said))["why"] == told
+    configure_java_logs(jvm, "human")
+    assert line_of(jvm, layout(), said).endswith(f"Some: {told}\n")
+
+
 def line_of(jvm: Any, layout: Any, text: str) -> str:
     """Have a warning written, with an exception that quotes a row."""
     core = jvm.org.apache.logging.log4j.core.impl.Log4jLogEvent.newBuilder()

@@ -23,6 +23,8 @@ from pyspark.sql import SparkSession
 
 from flo import cli
 from flo.failures import Failure, explain
+from flo.output import Format
+from flo.query_commands import _run
 from lake.settings import Settings
 from sandbox import Sandbox
 from tests.lakes import DropLake, csv, row
@@ -126,7 +128,7 @@ def test_a_wrong_statement_is_one_sentence(
     statement: str, code: int, words: Sequence[str], spark: SparkSession
 ) -> None:
     """Of Spark's page about a statement the analyst reads what is wrong and where, on one line."""
-    told = failure(lambda: spark.sql(statement).collect())
+    told = failure(lambda: _run(spark, [statement], Format.JSON))
     assert told.exit_code == code
     assert "\n" not in told.message
     assert told.message.endswith(".")

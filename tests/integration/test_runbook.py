@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,6 +16,7 @@ from checkpoints.spark_checkpoint import checkpoint_path
 from lake.settings import Settings
 from streaming.stopping import stop_marker
 from streaming.supervisor import Supervisor
+from tests.answering import run_answered
 from tests.lakes import DropLake, csv, row
 from tests.processes import ROOT
 
@@ -130,10 +130,7 @@ def test_the_commands_of_a_case_do_what_they_say(
         "DROP": str(bad["drop_id"])[:12],
     }
     with SITUATIONS[case](lake):
-        done = subprocess.run(
-            ["bash", "-c", f"set -euo pipefail\nexec 2>&1\n{script}"], cwd=tmp_path, env=env,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        done = run_answered(script, folder=tmp_path, env=env)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Traceback" not in done.stdout
     at = 0

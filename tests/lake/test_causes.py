@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
 
-from lake.causes import recognise, transient, translate
+from flo.failures import Failure, StatementError, explain
+from lake.causes import recognise, tell, transient, translate
 from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
 
 
@@ -142,3 +144,29 @@ def test_a_full_disk_may_pass_and_a_lacking_permission_does_not() -> None:
     assert transient(OSError(28, "No space left on device"))
     assert transient(TransientError("x"))
     assert not transient(AccessError("x"))
+
+
+def test_what_spark_stumbles_over_is_told_by_its_condition(
+    spark: SparkSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Spark quotes the value, which may be a customer's: neither we nor PySpark pass that on."""
+    rows = spark.createDataFrame([("kanarienvogel",)], "a STRING").selectExpr("CAST(a AS BIGINT)")
+    for action in (rows.collect, rows.write.format("noop").mode("append").save):
+        with pytest.raises(Exception, match="kanarienvogel") as raised:
+            action()
+        assert tell(raised.value) == "CAST_INVALID_INPUT"
+        assert explain(raised.value) == Failure("Spark failed: CAST_INVALID_INPUT.", 2)
+        typed = StatementError()
+        typed.__cause__ = raised.value
+        assert "kanarienvogel" in explain(typed).message, "whoever typed it may read the row"
+    written = capfd.readouterr()
+    assert "kanarienvogel" not in written.out + written.err
+
+
+def test_an_error_that_has_no_condition_is_told_by_its_name() -> None:
+    """Of ours the sentence, of a disk what the system says, of any other its kind."""
+    assert tell(TransientError("It is late.")) == "It is late."
+    assert tell(OSError(28, "No space left on device", "/tmp/kanarienvogel")) == (
+        "No space left on device"
+    )
+    assert tell(ValueError("kanarienvogel")) == "ValueError"

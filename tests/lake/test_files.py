@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
@@ -25,6 +27,41 @@ def test_a_missing_path_costs_no_exception(
     assert files.status(missing) is None
     assert files.read_text(missing) is None
     assert len(calls) < 40
+
+
+@pytest.fixture(params=["hdfs", "file"])
+def folder(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> str:
+    """A directory of its own, by the name that Hadoop has for it."""
+    if request.param == "file":
+        return f"{tmp_path.as_uri()}/a directory"
+    return f"/tests/{uuid4().hex[:12]}"
+
+
+def test_a_name_goes_to_the_first_who_puts_a_file_there(spark: SparkSession, folder: str) -> None:
+    """Whoever comes later overwrites nothing, and leaves nothing behind; nor does a lost file."""
+    files, target = FileSystem.of(spark), f"{folder}/target"
+    for text in ("first", "second"):
+        files.write_text(f"{folder}/{text}", text)
+        assert files.put_in_place(f"{folder}/{text}", target) == (text == "first")
+    assert not files.put_in_place(f"{folder}/gone", f"{folder}/other")
+    assert files.read_text(target) == "first"
+    assert [info.name for info in files.list(folder)] == ["target"]
+
+
+def test_a_file_is_touched_by_the_clock_that_its_file_system_has(
+    spark: SparkSession, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's clock may be wrong: ten minutes here."""
+    files, path, clock = FileSystem.of(spark), f"{folder}/file", time.time
+    files.write_text(path, "")
+    written = files.status(path)
+    monkeypatch.setattr(time, "time", lambda: clock() + 600)
+    files.touch(path)
+    touched = files.status(path)
+    assert written is not None
+    assert touched is not None
+    assert 0 <= touched.modified_ms - written.modified_ms < 60_000
+    assert [info.name for info in files.list(folder)] == ["file"]
 
 
 def _count_calls(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:

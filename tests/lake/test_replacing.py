@@ -23,11 +23,20 @@ from tests.lakes import DropLake, csv, row
 PEOPLE = [f"c{number}" for number in range(6)]
 
 
-@pytest.fixture
-def people(lake: DropLake) -> DropLake:
-    """A lake with six customers, in one file."""
+@pytest.fixture(scope="module")
+def original(new_lake: Callable[[], DropLake]) -> DropLake:
+    """A lake with six customers, in one file; only to be copied."""
+    lake = new_lake()
     lake.put("people.csv", csv(*(row(each) for each in PEOPLE)))
     lake.take()
+    return lake
+
+
+@pytest.fixture
+def people(original: DropLake, spark: SparkSession) -> DropLake:
+    """A copy of it."""
+    lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
+    lake.copy_from(original)
     return lake
 
 
@@ -51,7 +60,7 @@ def sizes(rows: DataFrame) -> Sizes:
 
 def replace(lake: DropLake, store: str, *names: str) -> int:
     """Give some customers another store."""
-    begun = Replacement(lake.spark, lake.settings, FEATURES)
+    begun = Replacement(lake.spark, lake.fence(), FEATURES)
     rows = renamed(known(lake).where(F.col("master_id").isin(list(names))), store)
     return begun.commit(rows, sizes(rows))
 
@@ -89,7 +98,7 @@ def test_a_file_that_loses_its_last_row_goes(people: DropLake) -> None:
 
 def test_the_change_feed_tells_each_row_as_it_was_and_is(people: DropLake) -> None:
     """For a reader of the feed it is what a MERGE would have told, new rows and history too."""
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     rows = known(people).where("master_id = 'c0'")
     new = rows.withColumns(
         {"master_id": F.lit("new"), OLD: F.lit(None).cast(rows.schema[OLD].dataType)}
@@ -132,7 +141,7 @@ def test_what_came_in_between_is_not_overwritten(people: DropLake, other: str) -
     """Rows that were read before another commit are not written after it: places and values may
     be others."""
     replace(people, "A", "c0")
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     rows = renamed(known(people).where("master_id = 'c0'"), "B").persist()
     found = sizes(rows)
     OTHERS[other](people)
@@ -148,7 +157,7 @@ def test_delta_itself_refuses_what_came_at_the_last_moment(
 ) -> None:
     """Also a commit right before ours, when we have looked for one already, is not overwritten."""
     replace(people, "A", "c0")
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     rows = renamed(known(people).where("master_id = 'c0'"), "B").persist()
     found = sizes(rows)
     tell = begun._tell
@@ -187,7 +196,7 @@ def test_a_batch_that_is_overtaken_looks_again(
 
 def test_what_the_table_forbids_is_not_written(people: DropLake) -> None:
     """The table's constraints hold for this commit as for every other."""
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     rows = known(people).where("master_id = 'c0'")
     rows = rows.withColumn("order_num_total", F.lit(-1).cast("bigint"))
     with pytest.raises(Py4JJavaError, match="filled_and_never_negative"):
@@ -231,7 +240,7 @@ def test_rows_that_are_not_as_many_as_planned_are_not_written(
     first = people.table(FEATURES).where("_metadata.row_index = 0").first()
     assert first is not None
     replace(people, "A", first["master_id"])
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     others = [*[each for each in PEOPLE if each != first["master_id"]][:2], "c0"]
     rows = known(people).where(F.col("master_id").isin(others) & F.col("store_type").isNull())
     found = sizes(rows)
@@ -257,7 +266,7 @@ def test_a_column_that_somebody_added_keeps_its_values(people: DropLake) -> None
 
 def test_a_column_of_another_type_is_told_in_a_sentence(people: DropLake) -> None:
     """Delta's writer casts nothing, so a wrong type would be written as it is."""
-    begun = Replacement(people.spark, people.settings, FEATURES)
+    begun = Replacement(people.spark, people.fence(), FEATURES)
     rows = known(people).withColumn("row_no", F.col("row_no").cast("int"))
     with pytest.raises(
         ConfigError, match="The column row_no of the table customer_features is big"

@@ -55,7 +55,11 @@ def test_daemon_is_found_without_its_pid_file(paths: Paths) -> None:
     assert found.pid == started.pid
 
 
-@pytest.mark.parametrize("noted", [str(os.getpid()), "999999999", "", "torn"])
+@pytest.mark.parametrize(
+    "noted",
+    [str(os.getpid()), "999999999", "", "torn"],
+    ids=["another program", "no process", "empty", "torn"],
+)
 def test_stale_pid_is_not_believed(paths: Paths, noted: str) -> None:
     """A pid that is now another program's, nobody's or unreadable is no daemon."""
     (paths.run / "namenode.pid").write_text(noted)

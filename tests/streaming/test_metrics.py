@@ -16,6 +16,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from checkpoints.lock import StreamLock
 from flo.logs import configure_logs
 from lake.errors import ServiceError
 from streaming.events import ROWS, STATES
@@ -58,7 +59,7 @@ def served(lake: DropLake, **settings: object) -> Iterator[tuple[Running, Teleme
     own = {"metrics_port": 0, "sweep_seconds": 0.5, "poll_seconds": 0.1, **settings}
     telemetry = Telemetry(lake.settings.model_copy(update=own))
     with telemetry.listening(lake.spark), running(lake, telemetry.tell, **own) as stream:
-        wait_for(lambda: lake.files.exists(f"{lake.settings.checkpoints}/lock"), "the lock", 30)
+        wait_for(StreamLock(lake.files, lake.settings).holder, "the lock", 30)
         yield stream, telemetry
 
 

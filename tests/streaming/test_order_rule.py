@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from pyspark.sql import functions as F
 
-from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
-from lake.tables import FEATURES, QUARANTINE, TABLES
+from tests.expected import assert_as_the_oracle_says
 from tests.lakes import DropLake
-from tests.oracle import OPTIONAL, OUTCOMES, REQUIRED, File, Oracle
+from tests.oracle import OPTIONAL, REQUIRED, File, Oracle
 
 T0 = 1_625_000_000_000  # 2021-06-29
 DAY = 86_400_000
 POPULATIONS = 4
-TIMES = ("drop_time", "last_order_at")
-COUNTED = ("read", "accepted", "quarantined", *OUTCOMES)
-KPIS = {
-    ("order_channel",): channel_kpis,
-    ("platform_type",): platform_kpis,
-    ("order_channel", "platform_type"): channel_platform_kpis,
-}
 
 # Few values, so that ties, equal rows and rows that differ in one column only are frequent.
 # The first three of `last_order_date` are one instant; the fourth is a millisecond later.
@@ -113,48 +102,15 @@ def arrangements(draw: st.DrawFn) -> list[list[File]]:
     return [named[:cut], named[cut:]]
 
 
-def accounts(oracle: Oracle) -> Counter[tuple[Any, ...]]:
-    """What the oracle says of each file, as a bag."""
-    return Counter(
-        (each["name"], each["drop_id"], each["state"], *(each[name] for name in COUNTED))
-        for each in oracle.accounts
-    )
-
-
 def take_all(lake: DropLake, batches: Sequence[Sequence[File]]) -> Oracle:
     """Take the batches in, here and in the oracle."""
-    oracle, processor = Oracle(), lake.processor()
+    oracle = Oracle()
     for batch in batches:
         oracle.take(batch)
         for file in batch:
             lake.put(file.name, file.content, modified_ms=file.modified_ms)
-        lake.take(*(file.name for file in batch), processor=processor)
+        lake.take(*(file.name for file in batch))
     return oracle
-
-
-def assert_as_the_oracle_says(lake: DropLake, oracle: Oracle) -> None:
-    """Compare features, KPIs, accounts and quarantine, to the last column."""
-    assert read_features(lake) == oracle.features()
-    for keys, compute in KPIS.items():
-        rows = [row.asDict() for row in compute(lake.table(FEATURES)).collect()]
-        assert {tuple(row.pop(key) for key in keys): row for row in rows} == oracle.kpis(*keys)
-    ledger = [
-        (each["path"].rsplit("/", 1)[-1], each["drop_id"], each["state"],
-         *(each[f"rows_{name}"] for name in COUNTED))
-        for each in lake.ledger()
-    ]  # fmt: skip
-    assert Counter(ledger) == accounts(oracle)
-    quarantined = lake.rows(QUARANTINE, "drop_id", "row_no", "reasons")
-    assert Counter((i, n, tuple(sorted(r))) for i, n, r in quarantined) == Counter(
-        (i, n, tuple(sorted(r))) for rows in oracle.quarantine.values() for i, n, r in rows
-    )
-
-
-def read_features(lake: DropLake) -> list[dict[str, Any]]:
-    """Read the features as the oracle writes them: times as microseconds since 1970."""
-    frame = lake.table(FEATURES).withColumns({name: F.unix_micros(name) for name in TIMES})
-    columns = [name for name in TABLES[FEATURES].column_names if name != "updated_at"]
-    return [row.asDict() for row in frame.select(*columns).orderBy("master_id").collect()]
 
 
 @given(batches=arrangements(), data=st.data())

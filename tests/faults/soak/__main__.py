@@ -44,11 +44,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox import Sandbox
-from tests.faults.report import write_figures
 from tests.faults.soak.accounts import compare
 from tests.faults.soak.figures import Soaked, describe, limits
 from tests.faults.soak.plan import FULL
 from tests.faults.soak.run import Soak, SoakError
+from tests.figures import write_figures
 from tests.processes import run
 
 ROOT = Path(__file__).parents[3]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.yardstick import yardstick
 from tests.faults.soak.accounts import Comparison
 from tests.faults.soak.plan import Plan
 from tests.faults.soak.watch import Batch
@@ -125,7 +126,8 @@ def describe(soaked: Soaked) -> str:
     return "\n".join(
         [
             f"- {soaked.drops:,} drops (seed {soaked.seed}; {_counts(soaked.kinds)}) in "
-            f"{len(soaked.batches)} batches and {soaked.minutes:.0f} minutes.",
+            f"{len(soaked.batches)} batches and {soaked.minutes:.0f} minutes "
+            f"(yardstick {yardstick():.2f} s).",
             f"- Ledger: {_counts(tables.states)}; {rows['read']:,} rows read, "
             f"{rows['accepted']:,} accepted, {rows['quarantined']:,} quarantined; "
             f"{tables.customers:,} customers.",

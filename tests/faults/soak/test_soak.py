@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from tests.faults.report import write_figures
 from tests.faults.soak.accounts import Comparison
 from tests.faults.soak.drops import Kind, make_groups
 from tests.faults.soak.figures import Soaked, describe, limits
 from tests.faults.soak.plan import FULL, Plan, Trouble
 from tests.faults.soak.watch import Batch, BatchClock
 from tests.faults.soak.webhdfs import WebHdfs
+from tests.figures import write_figures
 from tests.oracle import File, Oracle
 
 

@@ -1,10 +1,10 @@
-"""docs/reliability.md: the figures between its markers are written by the programs themselves."""
+"""Figures in the pages of docs/: between their markers, written by the programs themselves."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-REPORT = Path(__file__).parents[2] / "docs" / "reliability.md"
+REPORT = Path(__file__).parents[1] / "docs" / "reliability.md"
 
 
 def write_figures(name: str, figures: str, report: Path = REPORT) -> None:

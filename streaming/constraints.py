@@ -1,0 +1,133 @@
+"""Which rows the tables' own constraints refuse, found before Delta does.
+
+Delta refuses the whole commit where one row breaks a constraint, so a batch would fail at each try.
+Whoever adds one to a table of this lake means the rows: those go to quarantine, each with
+``table_constraint: <name>`` as its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lake.contract import Contract
+from lake.settings import Settings
+from lake.tables import FEATURES, SNAPSHOTS, TABLES, newest_snapshot
+from streaming.features import FILLED, derived, filled
+
+REASON = "table_constraint"
+
+_PREFIX = "delta.constraints."
+_ANSI = "spark.sql.ansi.enabled"
+# What our own constraint comes to for a row by itself: no totals are needed to see that.
+_OWN_IN_SHORT = " AND ".join(
+    ["master_id IS NOT NULL", *(f"coalesce({name}, 0) >= 0" for name in FILLED)]
+)
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """The constraints of the two tables that accepted rows go to, by name: SQL predicates."""
+
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spark: SparkSession, settings: Settings) -> Constraints:
+        """Read them from the tables as they are now."""
+        snapshots, features = (_read(spark, settings, name) for name in (SNAPSHOTS, FEATURES))
+        for name, own in TABLES[FEATURES].constraints.items():
+            # Delta writes the blanks in it its own way.
+            if features.get(name, "").split() == own.split():
+                del features[name]
+                snapshots[name] = _OWN_IN_SHORT
+        return cls(snapshots, features)
+
+    def refuse(self, rows: DataFrame, contract: Contract) -> DataFrame:
+        """Give each row that the rules accept, but a constraint does not, its name as a reason.
+
+        A row is seen as if it were its customer's only one: so the order in which drops come does
+        not matter. Where a constraint on the features puts a column in relation to others, and a
+        row's drop lacked that column, it may come from any other row: it counts as refused.
+
+        Args:
+            rows: of :func:`streaming.rows.apply_rules`.
+            contract: which columns a drop may lack.
+        """
+        if not self.snapshots and not self.features:
+            return rows
+        with _raising_nothing(rows.sparkSession):
+            seen = rows.withColumn("_refused", _names(self.snapshots))
+            if self.features:
+                seen = self._ask_features(seen, contract)
+        accepted = F.size("reasons") == 0
+        reasons = F.when(accepted, F.col("_refused")).otherwise(F.col("reasons"))
+        return seen.withColumn("reasons", reasons).select(*rows.columns)
+
+    def _ask_features(self, rows: DataFrame, contract: Contract) -> DataFrame:
+        """Ask the constraints of the features of rows that are completed as they would be."""
+        replaced = [*FILLED, "platform_type"]
+        view = rows.withColumns({f"_own_{name}": F.col(name) for name in replaced})
+        view = view.withColumns(filled()).withColumns(derived())
+        view = view.withColumn("updated_at", F.current_timestamp())
+        asked = _names(self.features, lambda when: _related(when, contract))
+        view = view.withColumn("_refused", F.concat("_refused", asked))
+        return view.withColumns({name: F.col(f"_own_{name}") for name in replaced})
+
+
+def _read(spark: SparkSession, settings: Settings, name: str) -> dict[str, str]:
+    # As text, it is one call to Java.
+    metadata = json.loads(newest_snapshot(spark, settings, name).metadata().json())["metaData"]
+    found = {
+        key.removeprefix(_PREFIX): when
+        for key, when in metadata["configuration"].items()
+        if key.startswith(_PREFIX)
+    }
+    columns = json.loads(metadata["schemaString"])["fields"]
+    needed = [column["name"] for column in columns if not column["nullable"]]
+    return found | {f"{column} is not null": f"`{column}` IS NOT NULL" for column in needed}
+
+
+def _names(
+    constraints: Mapping[str, str], related: Callable[[str], Column] | None = None
+) -> Column:
+    """An array of the names of those that a row breaks: NULL is no yes, as Delta has it."""
+    broken = []
+    for name, when in constraints.items():
+        holds = F.coalesce(F.expr(when), F.lit(False))
+        if related is not None:
+            holds = holds & related(when)
+        broken.append(F.when(~holds, f"{REASON}: {name}"))
+    if not broken:
+        return F.array().cast("array<string>")
+    return F.array_except(F.array(*broken), F.array(F.lit(None).cast("string")))
+
+
+def _related(when: str, contract: Contract) -> Column:
+    """Tell whether all columns that a predicate puts in relation are of the row's own drop."""
+    words = set(re.findall(r"\w+", when.lower()))
+    named = words & set(TABLES[FEATURES].column_names)
+    if len(named) < 2:
+        return F.lit(True)
+    given = {"platform_type" if name == "platform_type_derived" else name for name in named}
+    optional = [F.lit(name) for name in sorted(given & set(contract.optional))]
+    if not optional:
+        return F.lit(True)
+    return ~F.arrays_overlap("absent", F.array(*optional))
+
+
+@contextmanager
+def _raising_nothing(spark: SparkSession) -> Iterator[None]:
+    """Have what is built in the block give NULL where a value cannot be read, and not raise."""
+    before = spark.conf.get(_ANSI)
+    spark.conf.set(_ANSI, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(_ANSI, str(before))

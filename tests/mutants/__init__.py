@@ -1,0 +1,1 @@
+"""Guards of the code, broken one at a time: do the tests notice? (``make mutants``)"""

@@ -1,0 +1,87 @@
+"""``python -m tests.mutants [WORD …]``: break each guard, run the tests that should notice, report.
+
+All in one process with one Spark session: a test costs what it costs there, not a start as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from tests.mutants.mutation import AnchorError, Mutant, read_list
+
+
+class Trial:
+    """Runs each mutant's tests twice: as the code is, and with the guard broken."""
+
+    def __init__(self, mutants: list[Mutant]) -> None:
+        self._mutants = mutants
+        self._failed = False
+        self.unnoticed: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note that the test in hand failed, in set-up or call."""
+        self._failed = self._failed or report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of pytest's own loop."""
+        items = {item.nodeid: item for item in session.items}
+        for number, mutant in enumerate(self._mutants, 1):
+            began = time.monotonic()
+            tests = [self._find(items, test) for test in mutant.tests]
+            sound = not any(self._fails(item) for group in tests for item in group)
+            with mutant.applied():
+                noticed = any(self._fails(item) for group in tests for item in group)
+            verdict = "noticed" if sound and noticed else "NOT NOTICED" if sound else "FAILS ANYWAY"
+            if verdict != "noticed":
+                self.unnoticed.append(mutant.name)
+            seconds = time.monotonic() - began
+            print(f"{number:3} {verdict:12} {seconds:6.1f} s  {mutant.name}", flush=True)
+        _run(session.items[0], None)  # tears down what the session has kept
+        return True
+
+    def _find(self, items: dict[str, pytest.Item], test: str) -> list[pytest.Item]:
+        found = [item for name, item in items.items() if name.partition("[")[0] == test]
+        return found or [items[test]]
+
+    def _fails(self, item: pytest.Item) -> bool:
+        """Run a test with fixtures of its own but for the session's; tell whether it failed."""
+        self._failed = False
+        _run(item, _Elsewhere.from_parent(item.session, name="elsewhere"))
+        return self._failed
+
+
+class _Elsewhere(pytest.Item):
+    """A test in no module: pytest tears down what the one before it does not share with it."""
+
+    def runtest(self) -> None:
+        """Never run."""
+
+
+def _run(item: pytest.Item, following: pytest.Item | None) -> None:
+    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+
+def main(words: list[str]) -> int:
+    """Try the mutants whose names have one of the words, or all; return 1 where one passed."""
+    mutants = [each for each in read_list() if not words or any(w in each.name for w in words)]
+    try:
+        for each in mutants:
+            each.mutated()
+    except AnchorError as error:
+        print(f"{error} Mend tests/mutants.toml.", file=sys.stderr)
+        return 2
+    trial = Trial(mutants)
+    tests = sorted({test for each in mutants for test in each.tests})
+    code = pytest.main(["-p", "no:terminal", "-p", "no:xdist", "--capture=sys", *tests], [trial])
+    print(f"{len(mutants) - len(trial.unnoticed)} of {len(mutants)} noticed.")
+    if code not in (0, 1):
+        print("The tests could not be run; are all that the list names there?", file=sys.stderr)
+        return 2
+    return 1 if trial.unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
