@@ -10,6 +10,7 @@ import org.apache.hive.service.cli.HiveSQLException;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistryBase;
+import org.apache.spark.sql.catalyst.analysis.RelationTimeTravel;
 import org.apache.spark.sql.catalyst.analysis.ResolvedNamespace;
 import org.apache.spark.sql.catalyst.analysis.ResolvedTable;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedFunction;
@@ -25,6 +26,7 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
 import org.apache.spark.sql.catalyst.trees.TreeNode;
 import org.apache.spark.sql.classic.SparkSession;
+import org.apache.spark.sql.delta.DeltaLogFileIndex;
 import org.apache.spark.sql.delta.catalog.DeltaTableV2;
 import org.apache.spark.sql.execution.command.ResetCommand;
 import org.apache.spark.sql.execution.command.SetCommand;
@@ -55,6 +57,7 @@ public final class ReadOnly {
     private static final String DENIED = "42501";
 
     private Set plans;
+    private Set ofDelta;
     private Set functions;
     private Set databases;
     private Set catalogs;
@@ -67,6 +70,7 @@ public final class ReadOnly {
     /** Take the lists, by the names that they have in the file, and where the tables are. */
     public void allow(Map lists, Map settings, String tables) {
         this.plans = (Set) lists.get("plans");
+        this.ofDelta = (Set) lists.get("of_delta");
         this.functions = (Set) lists.get("functions");
         this.databases = (Set) lists.get("databases");
         this.catalogs = (Set) lists.get("catalogs");
@@ -113,30 +117,68 @@ public final class ReadOnly {
         return new Refusal(sentence);
     }
 
-    void checkPlan(LogicalPlan plan) {
+    void check(LogicalPlan plan) {
+        checkPlan(plan, !isDeltas(plan));
+    }
+
+    /** Tell whether Delta itself asks, in the client's session: no text of a client's reads its logs. */
+    private boolean isDeltas(LogicalPlan plan) {
+        if (ofDelta.contains(plan.getClass().getSimpleName())) {
+            return true;
+        }
+        if (plan instanceof LogicalRelation
+                && ((LogicalRelation) plan).relation() instanceof HadoopFsRelation) {
+            HadoopFsRelation relation = (HadoopFsRelation) ((LogicalRelation) plan).relation();
+            return relation.location() instanceof DeltaLogFileIndex;
+        }
+        for (Iterator each = iterate(plan.children()); each.hasNext(); ) {
+            if (isDeltas((LogicalPlan) each.next())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void checkPlan(LogicalPlan plan, boolean isAsked) {
         // A Scala object's class ends in a dollar.
         String name = plan.getClass().getSimpleName().replace("$", "");
         if (!plans.contains(name)) {
             refuse(name);
         }
+        if (plan instanceof RelationTimeTravel) {
+            checkPlan(((RelationTimeTravel) plan).relation(), isAsked);
+        }
         if (plan instanceof UnresolvedTableValuedFunction) {
-            checkFunction(((UnresolvedTableValuedFunction) plan).name());
+            checkFunctionName(((UnresolvedTableValuedFunction) plan).name());
         }
         checkSettings(plan);
         checkName(plan);
         checkSource(plan);
         for (Iterator each = iterate(plan.expressions()); each.hasNext(); ) {
-            checkExpression((Expression) each.next());
+            checkExpression((Expression) each.next(), isAsked);
         }
         for (Iterator each = iterate(plan.children()); each.hasNext(); ) {
-            checkPlan((LogicalPlan) each.next());
+            checkPlan((LogicalPlan) each.next(), isAsked);
         }
     }
 
-    private void checkExpression(Expression expression) {
+    private void checkExpression(Expression expression, boolean isAsked) {
+        if (isAsked) {
+            checkFunction(expression);
+        }
+        if (expression instanceof PlanExpression
+                && ((PlanExpression) expression).plan() instanceof LogicalPlan) {
+            checkPlan((LogicalPlan) ((PlanExpression) expression).plan(), isAsked);
+        }
+        for (Iterator each = iterate(expression.children()); each.hasNext(); ) {
+            checkExpression((Expression) each.next(), isAsked);
+        }
+    }
+
+    private void checkFunction(Expression expression) {
         if (expression instanceof UnresolvedFunction
                 && !((UnresolvedFunction) expression).isInternal()) {
-            checkFunction(((UnresolvedFunction) expression).nameParts());
+            checkFunctionName(((UnresolvedFunction) expression).nameParts());
         }
         String name = expression.getClass().getSimpleName();
         if (refusedClasses.contains(expression.getClass().getName())) {
@@ -144,17 +186,10 @@ public final class ReadOnly {
         } else if (name.startsWith("ExpressionWithUnresolvedIdentifier")) {
             refuse("a function whose name is computed");
         }
-        if (expression instanceof PlanExpression
-                && ((PlanExpression) expression).plan() instanceof LogicalPlan) {
-            checkPlan((LogicalPlan) ((PlanExpression) expression).plan());
-        }
-        for (Iterator each = iterate(expression.children()); each.hasNext(); ) {
-            checkExpression((Expression) each.next());
-        }
     }
 
     /** Whatever stands before a function's name, it is the name that is listed. */
-    private void checkFunction(Iterable nameParts) {
+    private void checkFunctionName(Iterable nameParts) {
         List parts = new ArrayList(CollectionConverters.asJavaCollection(nameParts));
         String name = (String) parts.get(parts.size() - 1);
         if (!isIn(functions, name)) {
@@ -289,7 +324,7 @@ public final class ReadOnly {
         }
 
         public TreeNode apply(TreeNode plan) {
-            lists.checkPlan((LogicalPlan) plan);
+            lists.check((LogicalPlan) plan);
             return plan;
         }
     }
@@ -302,7 +337,7 @@ public final class ReadOnly {
         }
 
         public Object apply(Object plan) {
-            lists.checkPlan((LogicalPlan) plan);
+            lists.check((LogicalPlan) plan);
             return BoxedUnit.UNIT;
         }
     }

@@ -15,6 +15,7 @@ class Allowed:
 
     Attributes:
         plans: the steps of a question, and commands, by the names of their classes.
+        of_delta: those of them that only Delta can ask for; its functions are its own affair.
         functions: names of functions and operators.
         databases: what may stand before a table's name.
         catalogs: what may stand before a database's.
@@ -22,6 +23,7 @@ class Allowed:
     """
 
     plans: frozenset[str]
+    of_delta: frozenset[str]
     functions: frozenset[str]
     databases: frozenset[str]
     catalogs: frozenset[str]
@@ -33,6 +35,7 @@ def read_allowed() -> Allowed:
     lists = tomllib.loads(_FILE.read_text("utf-8"))
     return Allowed(
         plans=_flat(lists["plans"]),
+        of_delta=frozenset(lists["plans"]["sources_of_delta"].split()),
         functions=_flat(lists["functions"]),
         databases=frozenset(lists["databases"]),
         catalogs=frozenset(lists["catalogs"]),

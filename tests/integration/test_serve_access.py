@@ -18,7 +18,7 @@ from tests.servers import Server
 
 pytestmark = pytest.mark.integration
 
-WORD = "correct horse"
+WORD = "correct-horse"
 QUESTION = "SELECT concat('seen ', count(*)) FROM customer_features"
 
 
@@ -91,7 +91,7 @@ def ask(server: Server, env: Mapping[str, str], name: str, password: str, tls: b
     if tls:
         url += f";ssl=true;sslTrustStore={store};trustStorePassword={WORD}"
     done = run(
-        *("beeline", "-u", url, "-n", name, "-p", password, "--silent=true", "-e", QUESTION),
+        *("beeline", "-u", url, "-n", name, "-p", password, "-e", QUESTION),
         env=env, check=False,
     )  # fmt: skip
     return done.stdout + done.stderr
