@@ -28,7 +28,7 @@ class Guard:
         self._lists.allow(
             {
                 name: set(getattr(allowed, name))
-                for name in ("plans", "of_delta", "functions", "databases", "catalogs")
+                for name in ("syntax", "sources", "functions", "databases", "catalogs")
             },
             allowed.settings,
             self._qualified(settings.tables),

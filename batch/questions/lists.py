@@ -14,16 +14,16 @@ class Allowed:
     """The lists; whatever is on none of them is refused.
 
     Attributes:
-        plans: the steps of a question, and commands, by the names of their classes.
-        of_delta: those of them that only Delta can ask for; its functions are its own affair.
+        syntax: what a statement may be made of, by the names of the parser's classes.
+        sources: what may be read besides the tables, by the names of the analyzer's classes.
         functions: names of functions and operators.
         databases: what may stand before a table's name.
         catalogs: what may stand before a database's.
         settings: names of settings, with a pattern that the whole of a value has to match.
     """
 
-    plans: frozenset[str]
-    of_delta: frozenset[str]
+    syntax: frozenset[str]
+    sources: frozenset[str]
     functions: frozenset[str]
     databases: frozenset[str]
     catalogs: frozenset[str]
@@ -34,8 +34,8 @@ def read_allowed() -> Allowed:
     """Read the lists; how they are grouped in the file is for its readers alone."""
     lists = tomllib.loads(_FILE.read_text("utf-8"))
     return Allowed(
-        plans=_flat(lists["plans"]),
-        of_delta=frozenset(lists["plans"]["sources_of_delta"].split()),
+        syntax=_flat(lists["syntax"]),
+        sources=_flat(lists["sources"]),
         functions=_flat(lists["functions"]),
         databases=frozenset(lists["databases"]),
         catalogs=frozenset(lists["catalogs"]),
