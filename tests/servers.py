@@ -6,11 +6,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
 
+from lake.java import java_class
 from tests.processes import BIN, ROOT, wait_for
 
 
@@ -92,10 +96,6 @@ class Beeline:
                 lines.append(line.rstrip("\n"))
         raise AssertionError(f"beeline has ended: {lines}")
 
-    def ask_all(self, statements: Sequence[str]) -> str:
-        """Return all that is said to many statements, without waiting for one after the other."""
-        return "\n".join(self.ask(";\n".join(statements)))
-
     def ask_number(self, statement: str) -> int:
         """Return the one number of an answer."""
         lines = self.ask(statement)
@@ -109,3 +109,25 @@ class Beeline:
         self._process.stdin.close()
         self._process.wait(timeout=30)
         self._process.stdout.close()
+
+
+class Driver:
+    """Hive's JDBC driver in the tests' own Java: what beeline asks with, without its start."""
+
+    def __init__(self, spark: SparkSession, url: str, user: str = "", password: str = "") -> None:
+        drivers = java_class(spark._jvm, "java.sql.DriverManager")
+        self._connection: Any = drivers.getConnection(url, user, password)
+        self._statement: Any = self._connection.createStatement()
+
+    def ask(self, statement: str) -> str:
+        """Return the first value of the answer, or state and message of the error."""
+        try:
+            rows = self._statement.executeQuery(statement)
+            return str(rows.getString(1)) if rows.next() else ""
+        except Py4JJavaError as error:
+            java: Any = error.java_exception
+            return f"{java.getSQLState()} {java.getMessage()}"
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()

@@ -51,7 +51,10 @@ INTRUSIONS = (
     "SELECT * FROM VALUES (xpath_string('<a/>', 'a')) AS t (a)",
     "DESCRIBE QUERY SELECT reflect('java.lang.System', 'lineSeparator')",
     "SELECT transform(array('<a/>'), x -> xpath_string(x, '/a'))",
+    "SELECT * FROM drops LATERAL VIEW xpath('<a/>', '/a') AS a",
     "SELECT input_file_name() FROM drops",
+    # What the table's reader would take for settings of the file system, classes included.
+    "SELECT * FROM drops WITH ('fs.hdfs.impl' = 'a.B')",
     # A table of Delta's, but none of ours.
     "SELECT * FROM delta.`file://{folder}/table`",
     "SELECT * FROM delta.`file://{folder}/table@v0`",
@@ -70,6 +73,10 @@ INTRUSIONS = (
     # Settings that load classes, open connections or undo what the server has set.
     "SET spark.sql.catalog.evil ="
     " org.apache.spark.sql.execution.datasources.v2.jdbc.JDBCTableCatalog",
+    "SHOW NAMESPACES IN evil",
+    "USE evil",
+    "SET CATALOG evil",
+    "SELECT * FROM evil.flo.drops",
     "SET spark.sql.catalog.evil.url = jdbc:derby:;databaseName={folder}/made",
     "SET spark.sql.thriftServer.incrementalCollect = false",
     "SET spark.sql.variable.substitute = true",

@@ -33,7 +33,7 @@ from sandbox.java import missing_java
 from streaming.supervisor import Supervisor
 from tests.lakes import DropLake, csv, is_refused, row
 from tests.processes import run, wait_for
-from tests.servers import Beeline, Server
+from tests.servers import Beeline, Driver, Server
 from tests.statements import CHANGES, INTRUSIONS, QUESTIONS
 
 pytestmark = pytest.mark.integration
@@ -188,7 +188,6 @@ def test_the_machine_is_not_open_either(
         assert "hunter2" not in answer
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.xsd", "secret", "table"]
     assert is_alone(listener)
-    assert "hunter2" not in "\n".join(beeline.ask("SHOW NAMESPACES IN evil"))
 
 
 def test_a_schema_brings_no_function_along(beeline: Beeline) -> None:
@@ -205,25 +204,28 @@ def test_nothing_is_put_in_the_place_of_a_variable(beeline: Beeline) -> None:
         assert any("${" + name + "}" in line for line in beeline.ask(f"SELECT '${{{name}}}'"))
 
 
-def test_every_function_is_allowed_or_refused(spark: SparkSession, beeline: Beeline) -> None:
+def test_every_function_is_allowed_or_refused(spark: SparkSession, server: Server) -> None:
     """Of all functions of this Spark and Delta, those on the list can be called, and no more.
 
     Another number means another Spark or Delta: look at what they have added.
     """
     session: Any = spark._jsparkSession.sessionState()  # type: ignore[attr-defined]
-    known = {
-        kind: {function.funcName() for function in to_list(spark._jvm, registry.listFunction())}
-        for kind, registry in (
-            ("SELECT `{}`()", session.functionRegistry()),
-            ("SELECT * FROM `{}`()", session.tableFunctionRegistry()),
-        )
+    registries = {
+        "SELECT `{}`()": session.functionRegistry(),
+        "SELECT * FROM `{}`()": session.tableFunctionRegistry(),
     }
+    every: set[str] = set()
     allowed = read_allowed().functions
-    for template, names in known.items():
-        said = beeline.ask_all([template.format(name) for name in sorted(names)])
-        refused = set(re.findall(r"the function (\S+) is refused\. \(state=42501", said))
-        assert refused == names - allowed
-    every = set().union(*known.values())
+    driver = Driver(spark, server.url)
+    for template, registry in registries.items():
+        names = {each.funcName() for each in to_list(spark._jvm, registry.listFunction())}
+        # All that are allowed in one statement: what is wrong with it is that they lack arguments.
+        calls = " UNION ALL ".join(template.format(name) for name in sorted(names & allowed))
+        assert "42501" not in driver.ask(calls)
+        for name in names - allowed:
+            assert f"42501 {REFUSED}" in driver.ask(template.format(name)), name
+        every |= names
+    driver.close()
     assert allowed <= every, "listed, but not known to this Spark"
     assert (len(every), len(allowed)) == (572, 456)
 
@@ -382,16 +384,6 @@ def test_sigterm_ends_it_with_0(server: Server) -> None:
     assert server.end(signal.SIGTERM) == 0
     assert "Traceback" not in server.log.read_text("utf-8")
     assert [each.name for each in server.log.parent.iterdir()] == ["server.log"]
-
-
-def test_ctrl_c_ends_it_with_130(env: dict[str, str], tmp_path: Path) -> None:
-    """Nothing is left running then, either."""
-    other = Server(tmp_path / "server.log", env)
-    try:
-        assert other.end(signal.SIGINT) == 130
-        assert "Traceback" not in other.log.read_text("utf-8")
-    finally:
-        other.close()
 
 
 def test_a_port_in_use_is_told_before_anything_starts(env: dict[str, str]) -> None:

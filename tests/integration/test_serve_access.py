@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from lake.initialise import let_read
-from tests.lakes import DropLake, csv, row
+from tests.lakes import DropLake
 from tests.processes import BIN, ROOT, run
-from tests.servers import Server
+from tests.servers import Driver, Server
 
 pytestmark = pytest.mark.integration
 
@@ -33,8 +35,6 @@ def env(
     folder = tmp_path_factory.mktemp("access")
     lake = new_lake()
     assert let_read(lake.files, lake.settings)
-    lake.put("first.csv", csv(row("first")))
-    lake.take()
     settings = {
         "use.SSL": "true",
         "keystore.path": str(make_certificate(folder)),
@@ -84,33 +84,59 @@ def flo_user(name: str, password: str, env: Mapping[str, str]) -> None:
     assert password not in done.stdout + done.stderr + Path(env["FLO_USERS"]).read_text("utf-8")
 
 
-def ask(server: Server, env: Mapping[str, str], name: str, password: str, tls: bool = True) -> str:
-    """Ask with beeline, and return all that it said."""
+def url(server: Server, env: Mapping[str, str]) -> str:
+    """Where the server is, for a client that trusts the certificate."""
     store = json.loads(env["FLO_SPARK"])["spark.hadoop.hive.server2.keystore.path"]
-    url = f"jdbc:hive2://127.0.0.1:{server.port}/flo"
-    if tls:
-        url += f";ssl=true;sslTrustStore={store};trustStorePassword={WORD}"
-    done = run(
-        *("beeline", "-u", url, "-n", name, "-p", password, "-e", QUESTION),
-        env=env, check=False,
-    )  # fmt: skip
-    return done.stdout + done.stderr
+    trust = f";ssl=true;sslTrustStore={store};trustStorePassword={WORD}"
+    return f"jdbc:hive2://127.0.0.1:{server.port}/flo{trust}"
+
+
+def is_let_in(spark: SparkSession, url: str, name: str, password: str) -> bool:
+    """Tell whether somebody gets an answer."""
+    try:
+        driver = Driver(spark, url, name, password)
+    except Py4JJavaError:
+        return False
+    try:
+        return driver.ask(QUESTION) == "seen 0"
+    finally:
+        driver.close()
 
 
 def test_who_is_in_the_file_is_answered_over_tls(env: dict[str, str], server: Server) -> None:
-    """A user with his password is answered; with another password, or without TLS, nobody is."""
-    assert "seen 1" in ask(server, env, "ada", WORD)
-    assert "seen 1" not in ask(server, env, "ada", "wrong")
-    assert "seen 1" not in ask(server, env, "ada", WORD, tls=False)
+    """Beeline is answered with the user's password, and with another it is told so."""
+    for password, code, words in ((WORD, 0, "seen 0"), ("wrong", 1, "Error validating the login")):
+        done = run(
+            *("beeline", "-u", url(server, env), "-n", "ada", "-p", password, "-e", QUESTION),
+            env=env, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert words in done.stdout + done.stderr
     log = server.log.read_text("utf-8")
     assert "in clear" not in log
     assert WORD not in log
     assert not any(WORD in option for option in server.java_options())
 
 
-def test_who_was_taken_out_is_refused_from_then_on(env: dict[str, str], server: Server) -> None:
+def test_nobody_is_answered_without_tls(
+    spark: SparkSession, env: dict[str, str], server: Server
+) -> None:
+    """What a password would go over in clear is not spoken here."""
+    assert is_let_in(spark, url(server, env), "ada", WORD)
+    assert not is_let_in(spark, url(server, env).partition(";")[0], "ada", WORD)
+
+
+def test_who_was_taken_out_is_refused_from_then_on(
+    spark: SparkSession, env: dict[str, str], server: Server
+) -> None:
     """The file is read for each client; the server is not started again."""
     flo_user("bob", "second", env)
-    assert "seen 1" in ask(server, env, "bob", "second")
+    assert is_let_in(spark, url(server, env), "bob", "second")
     run("flo", "user", "bob", "--remove", env=env)
-    assert "seen 1" not in ask(server, env, "bob", "second")
+    assert not is_let_in(spark, url(server, env), "bob", "second")
+
+
+def test_ctrl_c_ends_it_with_130(server: Server) -> None:
+    """Nothing is left running then, either."""
+    assert server.end(signal.SIGINT) == 130
+    assert "Traceback" not in server.log.read_text("utf-8")
