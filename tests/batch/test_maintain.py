@@ -283,7 +283,7 @@ def test_files_are_removed_once_no_kept_version_needs_them(lake: DropLake) -> No
     with java_errors(lake) as said:
         assert vacuum(session, lake.settings, QUARANTINE) == 6
     assert "Deleted 6 files" in said.toString(), "standard output is for results"
-    assert lake.table(QUARANTINE).count() == 6
+    assert lake.count(QUARANTINE) == 6
 
 
 def test_the_stream_removes_old_files_once_a_day_and_only_from_old_tables(

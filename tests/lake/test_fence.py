@@ -77,7 +77,7 @@ def test_who_is_passed_over_writes_to_no_table(
     new = Processor(pending.spark, other[0], pending.contract, processor._spool)
     pending.take(processor=new)
     assert pending.rows(SNAPSHOTS, "master_id") == [("c0",), ("c1",)]
-    assert pending.table(QUARANTINE).count() == 2
+    assert pending.count(QUARANTINE) == 2
     assert pending.features("master_id") == [("c0",), ("c1",)]
     assert [each["state"] for each in pending.ledger()] == ["ingested"] * 2
 
@@ -180,7 +180,7 @@ def test_a_deletion_that_finds_nothing_is_not_taken_for_a_refusal(pending: DropL
     """Recovery may be repeated: there may be nothing left to take back."""
     fence = pending.fence()
     fence.delete(pending.spark, SNAPSHOTS, F.col("row_no") < 0)
-    assert pending.table(SNAPSHOTS).count() == 1
+    assert pending.count(SNAPSHOTS) == 1
 
 
 def test_every_commit_carries_the_epoch_and_the_next_number(pending: DropLake) -> None:
@@ -254,7 +254,7 @@ def test_many_starts_without_a_drop_leave_little_to_look_at(
         asked.clear()
         pending.processor()
         assert max(asked) > 22
-        assert pending.table(LEDGER).count() == 2 + len(spared)
+        assert pending.count(LEDGER) == 2 + len(spared)
         asked.clear()
         pending.processor()
         spared.append(max(asked, default=0))
