@@ -28,6 +28,7 @@ from batch.upkeep.maintain import (
 )
 from batch.upkeep.unattended import LIMITS, Upkeep, vacuum_marker
 from lake.conflicts import retry_conflicts
+from lake.ddl import set_properties
 from lake.errors import ConfigError, NotFoundError, TransientError
 from lake.settings import Settings
 from lake.tables import (
@@ -37,7 +38,6 @@ from lake.tables import (
     TABLES,
     newest_snapshot,
     open_table,
-    set_properties,
     table_path,
     table_version,
 )
