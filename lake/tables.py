@@ -105,7 +105,6 @@ TABLES: dict[str, Table] = {
             drop_id STRING, drop_time TIMESTAMP, row_no BIGINT, updated_at TIMESTAMP
             """,
             properties=_NO_STATISTICS | _DELETION_VECTORS | _CHANGE_FEED,
-            # One constraint: each costs a commit when the table is made.
             constraints={
                 "filled_and_never_negative": " AND ".join(
                     ["master_id IS NOT NULL"]
