@@ -26,10 +26,18 @@ REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the sandbox or the session, which `make check` leaves out."""
+    """Mark what needs the sandbox or the session, which `make check` leaves out.
+
+    Files with the longest tests come first: near the end, two workers share what is short.
+    """
+    ranks: dict[Path, int] = {}
     for item in items:
         if isinstance(item, pytest.Function) and "environment" in item.fixturenames:
             item.add_marker(pytest.mark.spark)
+        marked = [item.get_closest_marker(name) for name in ("integration", "spark")]
+        rank = next((at for at, found in enumerate(marked) if found), len(marked))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.fixture(scope="session")
