@@ -35,7 +35,7 @@ check: setup-dev ## formatting, lint, types, layers, and the tests that need no 
 
 test: setup-dev ## all tests, on sandboxes of their own, two files at a time
 	@$(ARCHIVE)
-	$(RUN)/python -m pytest -n 2 --dist loadfile -p tests.durations
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -p tests.durations
 
 demo: setup ## the whole path, from a CSV in HDFS to an answer
 	@$(RUN)/python -m flo.demo

@@ -5,10 +5,10 @@ from __future__ import annotations
 import structlog
 from pyspark.sql import SparkSession
 
+from lake.ddl import create_tables
 from lake.errors import AccessError, ServiceError, TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
-from lake.tables import create_tables
 
 log = structlog.get_logger()
 

@@ -105,7 +105,6 @@ TABLES: dict[str, Table] = {
             drop_id STRING, drop_time TIMESTAMP, row_no BIGINT, updated_at TIMESTAMP
             """,
             properties=_NO_STATISTICS | _DELETION_VECTORS | _CHANGE_FEED,
-            # One constraint: each costs a commit when the table is made.
             constraints={
                 "filled_and_never_negative": " AND ".join(
                     ["master_id IS NOT NULL"]
@@ -215,60 +214,12 @@ def newest_snapshot(spark: SparkSession, settings: Settings, name: str) -> Any:
     return log.update(False, *defaults)
 
 
-def create_tables(spark: SparkSession, settings: Settings) -> list[str]:
-    """Create the tables that do not exist, and return their names."""
-    made = []
-    for table in TABLES.values():
-        path = table_path(settings, table.name)
-        if DeltaTable.isDeltaTable(spark, path):
-            continue
-        builder = DeltaTable.createIfNotExists(spark).location(path).addColumns(table.schema)
-        for key, value in properties_of(table, settings).items():
-            builder = builder.property(key, value)
-        builder.execute()
-        made.append(table.name)
-    set_properties(spark, settings)
-    return made
-
-
-def set_properties(spark: SparkSession, settings: Settings) -> list[str]:
-    """Give the tables that are there the properties and constraints they lack; return which.
-
-    An older version of this program, another ``keep_days``, or a crash right after a table was
-    made may have left some out. What an operator has set otherwise stays, and where nothing is
-    lacking, nothing is written.
-    """
-    changed = []
-    retention = _retention(settings)
-    for table in TABLES.values():
-        snapshot = newest_snapshot(spark, settings, table.name)
-        if snapshot.version() < 0:
-            continue
-        there = snapshot.metadata().configuration()
-        lacking = [
-            f"'{key}' = '{value}'"
-            for key, value in properties_of(table, settings).items()
-            if not there.contains(key) or (key in retention and there.apply(key) != value)
-        ]
-        changes = [f"SET TBLPROPERTIES ({', '.join(lacking)})"] if lacking else []
-        changes += [
-            f"ADD CONSTRAINT {name} CHECK ({condition})"
-            for name, condition in table.constraints.items()
-            if not there.contains(f"delta.constraints.{name}")
-        ]
-        for change in changes:
-            spark.sql(f"ALTER TABLE delta.`{table_path(settings, table.name)}` {change}")
-        if changes:
-            changed.append(table.name)
-    return changed
-
-
 def properties_of(table: Table, settings: Settings) -> dict[str, str]:
     """Delta's properties of a table; its own retention, if it has one, wins."""
-    return _CHECKPOINTS | _retention(settings) | table.properties
+    return _CHECKPOINTS | retention(settings) | table.properties
 
 
-def _retention(settings: Settings) -> dict[str, str]:
+def retention(settings: Settings) -> dict[str, str]:
     """How long a table keeps commits, and files that were replaced.
 
     Time travel and the change feed need both. By default Delta keeps the former for 30 days and

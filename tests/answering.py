@@ -12,8 +12,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,13 @@ from flo.logs import configure_logs
 from lake.contract import load_contract
 from lake.fs import FileSystem
 from lake.settings import Settings
+from lake.tables import DATABASE
 from streaming.supervisor import Supervisor
 
 _ASK = """#!{python} -IS
 import json, os, socket, sys
+if sys.argv[1] in {started!r}:
+    os.execv({flo!r}, [{flo!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as line:
     line.connect({address!r})
     asked = dict(words=sys.argv[1:], folder=os.getcwd(), env=dict(os.environ))
@@ -42,6 +45,48 @@ sys.exit(told["code"])
 """
 
 
+class Answering:
+    """The ``flo`` that a shell finds, and whoever answers it.
+
+    Args:
+        folder: where the small program is put; one of these at a time.
+        started: commands that are programs of their own all the same.
+    """
+
+    def __init__(self, folder: Path, started: Iterable[str] = ()) -> None:
+        address = str(folder / "flo.socket")
+        self._programs = folder / "bin"
+        self._programs.mkdir()
+        program = self._programs / "flo"
+        flo = str(Path(sys.executable).with_name("flo"))
+        program.write_text(
+            _ASK.format(python=sys.executable, address=address, started=set(started), flo=flo)
+        )
+        program.chmod(0o755)
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(address)
+        self._server.listen()
+        self._server.settimeout(0.1)
+
+    def path(self, env: Mapping[str, str]) -> dict[str, str]:
+        """An environment in which it is found first."""
+        return {**env, "PATH": f"{self._programs}{os.pathsep}{env['PATH']}"}
+
+    def answer_next(self) -> None:
+        """Answer the command that waits, if one does within a tenth of a second."""
+        try:
+            line, _ = self._server.accept()
+        except TimeoutError:
+            return
+        with line, line.makefile() as asked:
+            line.settimeout(None)
+            line.sendall(json.dumps(_answer(**json.load(asked))).encode())
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.close()
+
+
 def run_answered(
     script: str, *, folder: Path, env: Mapping[str, str], seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
@@ -49,35 +94,15 @@ def run_answered(
 
     Both streams are in ``stdout``, in the order in which a terminal would show them.
     """
-    address = str(folder / "flo.socket")
-    program = folder / "bin" / "flo"
-    program.parent.mkdir()
-    program.write_text(_ASK.format(python=sys.executable, address=address))
-    program.chmod(0o755)
     command = ["bash", "-c", f"set -euo pipefail\nexec 2>&1\n{script}"]
-    own = {**env, "PATH": f"{program.parent}{os.pathsep}{env['PATH']}"}
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(address)
-        server.listen()
-        server.settimeout(0.1)
-        with subprocess.Popen(
-            command, cwd=folder, env=own, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        ) as shell:  # fmt: skip
-            while shell.poll() is None:
-                _answer_next(server)
-            said, _ = shell.communicate(timeout=seconds)
+    with closing(Answering(folder)) as answering, subprocess.Popen(
+        command, cwd=folder, env=answering.path(env), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    ) as shell:  # fmt: skip
+        while shell.poll() is None:
+            answering.answer_next()
+        said, _ = shell.communicate(timeout=seconds)
     return subprocess.CompletedProcess(command, shell.returncode, said)
-
-
-def _answer_next(server: socket.socket) -> None:
-    try:
-        line, _ = server.accept()
-    except TimeoutError:
-        return
-    with line, line.makefile() as asked:
-        line.settimeout(None)
-        line.sendall(json.dumps(_answer(**json.load(asked))).encode())
 
 
 def _answer(words: list[str], folder: str, env: dict[str, str]) -> dict[str, Any]:
@@ -95,6 +120,8 @@ def _answer(words: list[str], folder: str, env: dict[str, str]) -> dict[str, Any
         at_the_end.enter_context(redirect_stderr(said))
         logs = structlog.get_config()
         at_the_end.callback(structlog.configure, **logs)
+        # The names are of this lake; the next command may be about another.
+        at_the_end.callback(_session().sql, f"DROP DATABASE IF EXISTS {DATABASE} CASCADE")
         code = _run(words)
     texts = []
     for stream in (printed, said):

@@ -18,6 +18,7 @@ from lake.initialise import initialise
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, TABLES, table_path, table_version
 from streaming.processor import Processor
+from tests.reading import read_table
 
 HEADER = (
     "master_id,order_channel,last_order_channel,first_order_date,last_order_date,"
@@ -112,22 +113,34 @@ class DropLake:
         """Read a table."""
         return self.spark.read.format("delta").load(table_path(self.settings, name))
 
+    def read(self, name: str) -> list[dict[str, Any]]:
+        """Read a table's rows, in no order."""
+        return read_table(self.spark, self.settings, name)
+
+    def count(self, name: str) -> int:
+        """Count a table's rows."""
+        return len(self.read(name))
+
     def rows(self, name: str, *columns: str, order: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Read a table's rows, in a fixed order."""
         wanted = list(columns) or TABLES[name].column_names
-        frame = self.table(name).select(*wanted).orderBy(*(order or wanted[:1]))
-        return [tuple(row) for row in frame.collect()]
+        found = sorted(self.read(name), key=lambda row: _place(row, order or wanted[:1]))
+        return [tuple(row[column] for column in wanted) for row in found]
 
     def features(self, *columns: str) -> list[tuple[Any, ...]]:
         """Read the features by ``master_id``: these columns, or all but ``updated_at``."""
         wanted = columns or [c for c in TABLES[FEATURES].column_names if c != "updated_at"]
-        frame = self.table(FEATURES).orderBy("master_id").select(*wanted)
-        return [tuple(row) for row in frame.collect()]
+        return self.rows(FEATURES, *wanted, order=["master_id"])
 
     def ledger(self) -> list[dict[str, Any]]:
         """Read the ledger in the order of its accounts."""
-        frame = self.table(LEDGER).orderBy("finished_at", "modified_at", "path")
-        return [row.asDict() for row in frame.collect()]
+        order = ("finished_at", "modified_at", "path")
+        return sorted(self.read(LEDGER), key=lambda row: _place(row, order))
+
+
+def _place(row: dict[str, Any], order: Sequence[str]) -> list[tuple[bool, Any]]:
+    """Where Spark's ORDER BY puts a row: what is missing comes first."""
+    return [(row[name] is not None, row[name]) for name in order]
 
 
 def csv(*rows: str, header: str = HEADER) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.processes import ROOT, wait_for
@@ -14,11 +14,15 @@ from tests.processes import ROOT, wait_for
 class Terminal:
     """A shell in the project's directory, which ends as soon as a command fails.
 
-    All that it shows, of both of a program's streams, is in ``log``.
+    All that it shows, of both of a program's streams, is in ``log``. While something is waited for,
+    ``meanwhile`` is called again and again: to answer what was typed, for instance.
     """
 
-    def __init__(self, log: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, log: Path, env: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         self.log = log
+        self._meanwhile = meanwhile
         self._typed = 0
         with log.open("wb") as out:
             self._shell = subprocess.Popen(
@@ -53,6 +57,7 @@ class Terminal:
         """Wait until it has shown certain words so many times."""
 
         def is_shown() -> bool:
+            self._meanwhile()
             # Asked first, so that nothing is missed that was shown just before the end.
             has_ended = self._shell.poll() is not None
             if self.text().count(words) >= count:

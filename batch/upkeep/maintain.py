@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.conflicts import retry_conflicts
+from lake.ddl import set_properties
 from lake.errors import TransientError, no_tables
 from lake.fs import FileSystem
 from lake.java import scala_object
@@ -28,7 +29,6 @@ from lake.tables import (
     TABLES,
     delta_log,
     newest_snapshot,
-    set_properties,
     table_path,
 )
 

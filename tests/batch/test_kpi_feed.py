@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from decimal import Decimal
-from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from lake.tables import (
     table_version,
 )
 from tests.kpi_oracle import Numbers, Row, oracle, same
+from tests.reading import read_table
 
 ALL = tuple(KPI_TABLES)
 KEY_COLUMNS = ("order_channel", "platform_type")
@@ -71,6 +71,23 @@ def lake(empty: Path, tmp_path: Path) -> Settings:
     """Provide tables without a customer."""
     copy = shutil.copytree(empty, tmp_path / "lake")
     return Settings(fs="file://", root=str(copy))
+
+
+@pytest.fixture(scope="module")
+def counted(spark: SparkSession, empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Count some customers, and then change them: the next run has changes to go by."""
+    copy = shutil.copytree(empty, tmp_path_factory.mktemp("counted") / "lake")
+    settings = Settings(fs="file://", root=str(copy))
+    become(spark, settings, SOME)
+    compute_kpis(spark, settings)
+    become(spark, settings, MORE)
+    return copy
+
+
+@pytest.fixture
+def pending(counted: Path, tmp_path: Path) -> Settings:
+    """Provide tables with changes that are not counted yet."""
+    return Settings(fs="file://", root=str(shutil.copytree(counted, tmp_path / "lake")))
 
 
 def make_features(spark: SparkSession, settings: Settings) -> None:
@@ -110,16 +127,12 @@ def become(spark: SparkSession, settings: Settings, population: Population) -> N
 
 def shown(spark: SparkSession, settings: Settings) -> dict[str, dict[Row, Numbers]]:
     """Read the KPI tables: of each, each group's numbers with the version that they are of."""
-    tables = [
-        spark.read.format("delta").load(table_path(settings, name)).withColumn("kpi", F.lit(name))
-        for name in KEYS_OF
-    ]
-    together = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), tables)
     found: dict[str, dict[Row, Numbers]] = {name: {} for name in KEYS_OF}
-    for row in together.collect():
-        group = tuple(row[KEY_COLUMNS[each]] for each in KEYS_OF[row["kpi"]])
-        assert group not in found[row["kpi"]]
-        found[row["kpi"]][group] = {each: row[each] for each in (*NUMBERS, "features_version")}
+    for name, positions in KEYS_OF.items():
+        for row in read_table(spark, settings, name):
+            group = tuple(row[KEY_COLUMNS[each]] for each in positions)
+            assert group not in found[name]
+            found[name][group] = {each: row[each] for each in (*NUMBERS, "features_version")}
     return found
 
 
@@ -271,67 +284,57 @@ def switch_feed_off(spark: SparkSession, settings: Settings) -> None:
     ],
 )
 def test_where_the_changes_are_not_enough_all_customers_are_counted(
-    spark: SparkSession, lake: Settings, lose: Any
+    spark: SparkSession, pending: Settings, lose: Any
 ) -> None:
     """The feed, the features or the counts are not what they were: the KPIs are exact anyway."""
-    become(spark, lake, SOME)
-    compute_kpis(spark, lake)
-    become(spark, lake, MORE)
-
-    lose(spark, lake)
-    run = compute_kpis(spark, lake)
+    lose(spark, pending)
+    run = compute_kpis(spark, pending)
 
     assert run.computed == ALL
     assert run.counted != ""
     assert run.counted in describe(run)
-    is_exact(spark, lake, MORE)
-    become(spark, lake, SOME)
-    assert compute_kpis(spark, lake).counted == "", "the next run needs the changes only"
-    is_exact(spark, lake, SOME)
+    is_exact(spark, pending, MORE)
+    become(spark, pending, SOME)
+    assert compute_kpis(spark, pending).counted == "", "the next run needs the changes only"
+    is_exact(spark, pending, SOME)
 
 
 def test_a_run_that_broke_off_after_its_counts_is_completed_by_the_next(
-    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, pending: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change is counted once, though the run that counted it never showed it."""
-    become(spark, lake, SOME)
-    compute_kpis(spark, lake)
-    become(spark, lake, MORE)
     with monkeypatch.context() as broken:
         broken.setattr(kpi_tables, "_append_history", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            compute_kpis(spark, lake)
+            compute_kpis(spark, pending)
 
-    assert compute_kpis(spark, lake) == KpiRun(table_version(spark, lake, FEATURES), ALL)
-    is_exact(spark, lake, MORE)
+    assert compute_kpis(spark, pending) == KpiRun(table_version(spark, pending, FEATURES), ALL)
+    is_exact(spark, pending, MORE)
 
 
 def test_two_runs_at_once_count_a_change_once(
-    spark: SparkSession, lake: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, pending: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run that comes second sees what the first one wrote, and goes on from there."""
-    become(spark, lake, SOME)
-    compute_kpis(spark, lake)
-    become(spark, lake, MORE)
     write = kpi_values._write
     others: list[KpiRun] = []
 
     def come_second(*arguments: Any) -> Any:
         if not others:
             others.append(KpiRun(-1, ()))
-            become(spark, lake, SOME)
-            others.append(compute_kpis(spark, lake))
+            become(spark, pending, SOME)
+            others.append(compute_kpis(spark, pending))
         return write(*arguments)
 
     monkeypatch.setattr(kpi_values, "_write", come_second)
 
-    run = compute_kpis(spark, lake)
+    run = compute_kpis(spark, pending)
 
-    newest = table_version(spark, lake, FEATURES)
+    newest = table_version(spark, pending, FEATURES)
     assert others[1] == KpiRun(newest, ALL)
     assert run == KpiRun(newest, ())
-    is_exact(spark, lake, SOME)
-    assert check_kpis(spark, lake).differences == ()
+    is_exact(spark, pending, SOME)
+    assert check_kpis(spark, pending).differences == ()
 
 
 @pytest.mark.parametrize("level", ["value", "band"])

@@ -262,7 +262,7 @@ def test_mended_rows_are_accepted_with_all_that_was_right_in_them(
         ("b1", 'Shop, "old"', "2021-03-04", "2340.00"),
         ("b2", "Offline", "2021-05-06", "3450.00"),
     ]
-    assert lake.table(FEATURES).count() == 6
+    assert lake.count(FEATURES) == 6
     rescued = dict(lake.rows(SNAPSHOTS, "master_id", "rescued"))
     assert rescued["b1"] == {
         "loyalty": "gold",

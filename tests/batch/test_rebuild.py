@@ -73,7 +73,7 @@ def test_a_rebuild_puts_right_what_differs_and_nothing_else(lake: DropLake) -> N
     }
     assert after[kept]["updated_at"] == before[kept]["updated_at"]
     assert all(after[k]["updated_at"] > before[k]["updated_at"] for k in (gone, changed))
-    assert lake.table(FEATURES).count() == len(before)
+    assert lake.count(FEATURES) == len(before)
     assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
 
 

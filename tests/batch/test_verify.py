@@ -95,7 +95,7 @@ def test_a_sound_lake_equals_both_recomputations(sound: DropLake) -> None:
 
     assert found.differences == ()
     assert found.notes == ()
-    assert found.compared[FEATURES] == sound.table(FEATURES).count() > 0
+    assert found.compared[FEATURES] == sound.count(FEATURES) > 0
     # Two of the twelve files repeat others, one of them the rejected one.
     assert found.files == 10
     assert [

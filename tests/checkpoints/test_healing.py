@@ -57,7 +57,7 @@ def test_a_stream_goes_on_whatever_becomes_of_its_checkpoint(lake: DropLake) -> 
         assert lake.files.list(lake.settings.landing) == [], number
     accounts = [(each["path"].rsplit("/", 1)[-1], each["state"]) for each in lake.ledger()]
     assert accounts == [(f"{number}.csv", "ingested") for number in range(len(HARMS))]
-    assert lake.table(SNAPSHOTS).count() == 2 * len(HARMS)
+    assert lake.count(SNAPSHOTS) == 2 * len(HARMS)
     assert [each for (each,) in lake.features("master_id")] == sorted(
         ["always", *(f"c{number}" for number in range(len(HARMS)))]
     )

@@ -1,4 +1,4 @@
-"""Kill a real stream again and again, and compare its tables with a run that nobody disturbed."""
+"""Kill a real stream again and again, and compare its tables with what the oracle says."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
+from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path
+from tests.expected import differences, oracle_of
 from tests.faults.drops import MadeDrop, make_drops
-from tests.faults.pictures import Picture, count_differences, take_picture
 from tests.lakes import DropLake
 from tests.processes import Stream
 
@@ -62,18 +62,17 @@ class LakeResult:
 
     Attributes:
         killed: the kills whose process was indeed killed, not too late.
-        differences: rows that differ from the undisturbed run, by table.
-        clean_seconds: from the start of a stream on a fresh lake, with one batch's drops in
-            landing, to its first account.
-        restart_seconds: the same for the starts right after a kill.
+        differences: rows that the oracle has otherwise, by table.
+        rows: how many rows of the drops were compared.
+        start_seconds: from each stream's start to its first account; the last start is one that
+            nobody kills.
     """
 
     seeds: tuple[int, ...]
     killed: tuple[Kill, ...]
     differences: Mapping[str, int]
     rows: int
-    clean_seconds: float
-    restart_seconds: tuple[float, ...]
+    start_seconds: tuple[float, ...]
 
 
 def torture(
@@ -95,22 +94,21 @@ def torture(
         drops_per_lake: enough that each kill finds a batch to break.
     """
     drops = make_drops(seeds[0], drops_per_lake)
-    disturbed, quiet = (_fill(spark, template, drops) for _ in range(2))
-    fresh = _fill(spark, template, drops[:_BATCH])
-    clean = _finish(fresh, env, logs / f"seed_{seeds[0]}_fresh.log")
-    killed, restarts = [], []
+    lake = _fill(spark, template, drops)
+    killed, starts = [], []
     for kill in map(Kill.of, seeds):
-        stream = _start(disturbed, env, logs / f"seed_{kill.seed}.log", kill)
-        if _await_kill(stream, kill, disturbed):
+        stream = _start(lake, env, logs / f"seed_{kill.seed}.log", kill)
+        if _await_kill(stream, kill, lake):
             killed.append(kill)
-        if (seconds := _seconds_to_first_account(stream)) is not None:
-            restarts.append(seconds)
-    _finish(disturbed, env, logs / f"seed_{seeds[0]}_last.log")
-    _finish(quiet, env, logs / f"seed_{seeds[0]}_quiet.log")
-    pictures = take_picture(disturbed), take_picture(quiet)
-    differences = _all_differences(disturbed, *pictures)
-    rows = pictures[1][SNAPSHOTS].total() + pictures[1][QUARANTINE].total()
-    return LakeResult(tuple(seeds), tuple(killed), differences, rows, clean, tuple(restarts))
+        starts.append(_seconds_to_first_account(stream))
+    starts.append(_finish(lake, env, logs / f"seed_{seeds[0]}_last.log"))
+    oracle = oracle_of(drops)
+    found = {name: len(rows) for name, rows in differences(lake, oracle).items()}
+    if left := lake.files.list(lake.settings.landing):
+        found["landing"] = len(left)
+    rows = sum(account["read"] for account in oracle.accounts)
+    known = tuple(seconds for seconds in starts if seconds is not None)
+    return LakeResult(tuple(seeds), tuple(killed), found, rows, known)
 
 
 def make_template(spark: SparkSession) -> DropLake:
@@ -179,7 +177,7 @@ def _checkpoints(lake: DropLake, folder: str) -> set[str]:
     return {info.name for info in lake.files.list(folder) if "checkpoint" in info.name}
 
 
-def _finish(lake: DropLake, env: Mapping[str, str], log: Path) -> float:
+def _finish(lake: DropLake, env: Mapping[str, str], log: Path) -> float | None:
     """Run the stream to its end, undisturbed; return the seconds to its first account."""
     stream = _start(lake, env, log)
     try:
@@ -187,15 +185,9 @@ def _finish(lake: DropLake, env: Mapping[str, str], log: Path) -> float:
         assert code == 0, f"the stream ended with {code}; see {log}:\n{stream.text()[-3000:]}"
     finally:
         stream.close()
-    return _seconds_to_first_account(stream) or 0.0
+    return _seconds_to_first_account(stream)
 
 
 def _seconds_to_first_account(stream: Stream) -> float | None:
     at = stream.first_time_of("event=drop")
     return None if at is None else at - stream.started_at
-
-
-def _all_differences(lake: DropLake, ours: Picture, theirs: Picture) -> dict[str, int]:
-    found = count_differences(ours, theirs)
-    left = lake.files.list(lake.settings.landing)
-    return {**found, **({"landing": len(left)} if left else {})}

@@ -86,11 +86,11 @@ def test_without_recovery_rows_would_be_doubled(
     """Guard: rows of drops without an account are taken back before the next batch."""
     put(lake, DROPS[:2])
     take_killed(lake, "after_snapshots", monkeypatch)
-    before = lake.table(SNAPSHOTS).count()
+    before = lake.count(SNAPSHOTS)
     with monkeypatch.context() as patched:
         patched.setattr(streaming.processor, "recover", lambda *_: Recovery((), ()))
         lake.take()
-    assert lake.table(SNAPSHOTS).count() == 2 * before
+    assert lake.count(SNAPSHOTS) == 2 * before
 
 
 def test_without_the_commits_metadata_counts_would_change(
@@ -116,7 +116,7 @@ def test_without_the_ledger_check_a_drop_would_come_twice(
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "is_ingested", lambda *_: False)
         lake.take()
-    assert lake.table(SNAPSHOTS).count() == 2
+    assert lake.count(SNAPSHOTS) == 2
 
 
 def test_a_plan_from_an_old_reading_is_refused(lake: DropLake) -> None:
@@ -150,7 +150,7 @@ def test_rejected_bytes_tried_again_replace_their_quarantine(lake: DropLake) -> 
         lake.put(name, bad)
         [account] = lake.take()
         assert account["state"] == "rejected"
-    assert lake.table(QUARANTINE).count() == 2
+    assert lake.count(QUARANTINE) == 2
 
 
 def test_a_processor_opened_twice_finds_nothing_to_do(lake: DropLake) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 def test_a_few_kills_leave_no_trace(
     spark: SparkSession, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Killed at three points with SIGKILL, the tables equal those of an undisturbed run."""
+    """Killed at three points with SIGKILL, the tables are what the oracle says."""
     result = torture(spark, environment, range(1, 4), tmp_path, make_template(spark), 14)
     assert len(result.killed) == 3
     assert result.differences == {}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from batch.kpis_job import compute_kpis
 from batch.upkeep.maintain import Limits, compact, look_at, own_session, vacuum
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS
-from tests.expected import assert_taken_in
+from tests.expected import assert_as_the_oracle_says, oracle_of
 from tests.faults.drops import MadeDrop
 from tests.faults.running import running
 from tests.faults.world import put
@@ -125,4 +125,4 @@ def test_jobs_and_readers_beside_the_stream(lake: DropLake) -> None:
         ).collect()
     }
     assert {"MERGE", "OPTIMIZE", "VACUUM END"} <= operations
-    assert_taken_in(lake, DROPS)
+    assert_as_the_oracle_says(lake, oracle_of(DROPS))

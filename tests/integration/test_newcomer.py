@@ -1,11 +1,14 @@
-"""A newcomer's path, typed from the README, on a sandbox of its own: from a CSV to answers.
+"""A newcomer's path, typed from the README, from a CSV to answers.
 
-Most of it runs while drops keep coming and the stream takes them in: that is when people ask.
+Most of it runs while drops keep coming and the stream takes them in: that is when people ask. What
+is served or runs for long is a program of its own, as is one command of those that open a session;
+the other commands are answered by this process, see :mod:`tests.answering`.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +23,9 @@ from urllib.request import urlopen
 import pytest
 from hdfs_native import Client
 from prometheus_client.parser import text_string_to_metric_families
+from pyspark.sql import SparkSession
 
-from sandbox import Sandbox
+from tests.answering import Answering
 from tests.browser import Browser, find_browser
 from tests.lakes import csv, row
 from tests.processes import run_json
@@ -32,6 +36,7 @@ pytestmark = pytest.mark.integration
 
 LANDING = "/flo/landing"
 OWN, OWN_CUSTOMERS, OWN_REVENUE = "my_customers.csv", 5, Decimal("3059.97")
+STARTED = ("sandbox", "stream", "serve", "watch", "stop", "kpis")
 # So many drops wait at any time, each of so many new customers, each of them with one order.
 AHEAD, NEW, ORDER = 3, 7, Decimal("10.00")
 
@@ -41,23 +46,26 @@ class Desk:
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self.folder = folder
-        self.var = folder / "var"
+        self.answering = Answering(folder, STARTED)
         # Other tests' streams may have the usual port.
-        self.env = {**environment, "FLO_VAR": str(self.var), "FLO_METRICS_PORT": "0"}
+        self.env = self.answering.path({**environment, "FLO_METRICS_PORT": "0"})
         self._open: list[Terminal] = []
         self.first, self.second, self.third = map(self.open, ("first", "second", "third"))
         self._blocks = [each for each in blocks() if each.section in TYPED]
 
     def open(self, name: str) -> Terminal:
         """Open one more terminal."""
-        self._open.append(Terminal(self.folder / f"{name}.log", self.env))
+        log = self.folder / f"{name}.log"
+        self._open.append(Terminal(log, self.env, self.answering.answer_next))
         return self._open[-1]
 
     def read(self, info: str = "sh") -> str:
         """Turn to the next block, which must be of that kind."""
         block = self._blocks.pop(0)
         assert block.info == info, block
-        return block.body.replace("var/samples", str(self.folder))
+        # What the environment is activated with would find the real `flo` first.
+        typed = block.body.replace(". .venv/bin/activate\n", "")
+        return typed.replace("var/samples", str(self.folder))
 
     def left(self) -> list[str]:
         """Say of which kinds the blocks are that were not read."""
@@ -75,12 +83,12 @@ class Desk:
         """Leave nothing running."""
         for each in self._open:
             each.close()
-        Sandbox(self.var).wipe()
+        self.answering.close()
 
 
 @pytest.fixture
-def desk(environment: dict[str, str], tmp_path: Path) -> Iterator[Desk]:
-    """Sit down at a machine on which nothing of ours runs."""
+def desk(spark: SparkSession, environment: dict[str, str], tmp_path: Path) -> Iterator[Desk]:
+    """Sit down at a machine with a lake that nobody has used yet."""
     made = Desk(environment, tmp_path)
     yield made
     made.close()
@@ -116,7 +124,7 @@ def test_a_newcomer_gets_from_a_csv_to_answers(desk: Desk) -> None:
         scraped = scrape(desk)
         jdbc = ask_over_jdbc(desk)
         stop(desk)
-    go_on_without_the_command_line(desk)
+    revenue = go_on_without_the_command_line(desk)
 
     ledger = run_json("flo", "drops", "--limit", "10000", env=desk.env)
     became = {each["path"].rsplit("/", 1)[-1]: each["state"] for each in ledger}
@@ -127,6 +135,7 @@ def test_a_newcomer_gets_from_a_csv_to_answers(desk: Desk) -> None:
     assert {report, status} <= set(moments)
     assert jdbc in [each.customers for each in moments]
     assert report.customers < status.customers < jdbc, "the stream did not go on between"
+    assert revenue == moments[-1].revenue
     assert 0 < scraped <= moments[-1].drops
     assert len(watched) == len(set(watched))
     assert set(watched) <= ingested
@@ -162,13 +171,18 @@ def supplying(desk: Desk) -> Iterator[list[str]]:
     names: list[str] = []
     enough = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        supply = pool.submit(put_drops, Client(config_dir=str(desk.var / "hadoop")), names, enough)
+        supply = pool.submit(put_drops, client_of(desk), names, enough)
         try:
             desk.wait_for_a_drop()
             yield names
         finally:
             enough.set()
             supply.result()
+
+
+def client_of(desk: Desk) -> Client:
+    """An HDFS client that is not ours."""
+    return Client(config_dir=str(Path(desk.env["FLO_VAR"]) / "hadoop"))
 
 
 def put_drops(client: Client, names: list[str], enough: threading.Event) -> None:
@@ -274,15 +288,24 @@ def stop(desk: Desk) -> None:
     assert re.search(r"[1-9]\d* pending, .* 0 unaccounted for", ended)
 
 
-def go_on_without_the_command_line(desk: Desk) -> None:
-    """The plain jobs take in what was left, though a file of it is no drop; Spark's SQL answers."""
-    client = Client(config_dir=str(desk.var / "hadoop"))
+def go_on_without_the_command_line(desk: Desk) -> Decimal:
+    """The plain jobs take in what was left, though a file of it is no drop; Spark's SQL answers.
+
+    So does a session of PySpark, by name: returns the revenue that it finds.
+    """
+    client = client_of(desk)
     put(client, "no_drop.csv", "no,header\n1,2\n")
     desk.first.run(desk.read())
     assert not list(client.list_status(LANDING))
     told = desk.first.run(desk.read())
     assert re.search(r"^Desktop\t1\t", told, re.MULTILINE)
-    assert desk.left() == ["python"]  # a line of any PySpark session
+    asked = desk.read("python").rstrip()
+    opened = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()"
+    line = shlex.quote(f"{opened}\nprint(*map(tuple, ({asked}).collect()), sep='\\n')")
+    told = desk.first.run(f"SPARK_CONF_DIR=conf python -c {line}")
+    sums = re.findall(r"^\('\w+', .*Decimal\('([\d.]+)'\)", told, re.MULTILINE)
+    assert desk.left() == []
+    return sum(map(Decimal, sums))
 
 
 def whole_batches(ledger: list[dict[str, Any]]) -> Iterator[Seen]:

@@ -1,18 +1,15 @@
 """The sandbox is a real HDFS that keeps its data, whatever happens to its processes."""
 
-import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
+from hdfs_native import Client, WriteOptions
 
 from sandbox import Sandbox, SandboxError, Status
-from sandbox.java import find_java
-from sandbox.project import pyspark_jars
 
 pytestmark = pytest.mark.integration
 
@@ -26,26 +23,24 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     assert not one.paths.home.exists()
 
 
-def shell(status: Status, *words: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of Hadoop's own file system shell as some HDFS user."""
-    env = {**os.environ, **({"HADOOP_USER_NAME": user} if user else {})}
-    line = [
-        str(find_java() / "bin" / "java"), "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp",
-        f"{status.conf}:{pyspark_jars()}/*", "org.apache.hadoop.fs.FsShell", *words,
-    ]  # fmt: skip
-    return subprocess.run(line, capture_output=True, text=True, env=env, check=False)
+def client(status: Status, user: str | None = None) -> Client:
+    """Speak to HDFS as some user, with a client that starts no Java."""
+    with pytest.MonkeyPatch.context() as patch:
+        if user:
+            patch.setenv("HADOOP_USER_NAME", user)
+        return Client(status.fs, config_dir=str(status.conf))
 
 
-def put(status: Status, name: str, text: str, folder: Path) -> None:
+def put(status: Status, name: str, text: str) -> None:
     """Store a file in HDFS."""
-    (folder / "text").write_text(text)
-    done = shell(status, "-put", "-f", str(folder / "text"), name)
-    assert done.returncode == 0, done.stderr
+    with client(status).create(name, WriteOptions(overwrite=True)) as file:
+        file.write(text.encode())
 
 
 def cat(status: Status, name: str) -> str:
     """Return a file of HDFS."""
-    return shell(status, "-cat", name).stdout
+    with client(status).read(name) as file:
+        return bytes(file.read()).decode()
 
 
 def pid_of(status: Status, name: str) -> int:
@@ -63,10 +58,10 @@ def test_up_twice_is_up_once(sandbox: Sandbox) -> None:
     assert first == second == sandbox.up() == sandbox.status()
 
 
-def test_file_survives_down_and_up(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_file_survives_down_and_up(sandbox: Sandbox) -> None:
     """Taking the sandbox down loses nothing, and it comes up where it was."""
     before = sandbox.up()
-    put(before, "/kept", "kept", tmp_path)
+    put(before, "/kept", "kept")
     sandbox.down()
     assert not sandbox.status().running
     after = sandbox.up()
@@ -75,17 +70,17 @@ def test_file_survives_down_and_up(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["namenode", "datanode", "metastore"])
-def test_file_survives_a_kill(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+def test_file_survives_a_kill(sandbox: Sandbox, name: str) -> None:
     """A daemon that is killed is the only one started again, and the data is intact."""
     before = sandbox.up()
-    put(before, f"/{name}", name, tmp_path)
+    put(before, f"/{name}", name)
     killed = psutil.Process(pid_of(before, name))
     killed.kill()
     psutil.wait_procs([killed], timeout=5)
     assert not sandbox.status().ready
     after = sandbox.up()
     assert cat(after, f"/{name}") == name
-    put(after, f"/{name}", "written again", tmp_path)
+    put(after, f"/{name}", "written again")
     others = [d.pid for d in before.daemons if d.name != name]
     assert [d.pid for d in after.daemons if d.name != name] == others
 
@@ -93,12 +88,13 @@ def test_file_survives_a_kill(sandbox: Sandbox, tmp_path: Path, name: str) -> No
 def test_two_sandboxes_side_by_side(sandbox: Sandbox, tmp_path: Path) -> None:
     """Two sandboxes know nothing of each other."""
     one = sandbox.up()
-    put(one, "/mine", "mine", tmp_path)
+    put(one, "/mine", "mine")
     other = Sandbox(tmp_path / "var")
     try:
         two = other.up()
         assert one.fs != two.fs
-        assert shell(two, "-test", "-e", "/mine").returncode == 1
+        with pytest.raises(FileNotFoundError):
+            client(two).get_file_info("/mine")
     finally:
         other.wipe()
     assert not (tmp_path / "var").exists()
@@ -121,12 +117,14 @@ def test_everything_listens_on_loopback(sandbox: Sandbox) -> None:
 def test_users_are_told_apart(sandbox: Sandbox) -> None:
     """Permissions hold: a user writes where it may and nowhere else."""
     status = sandbox.up()
-    assert shell(status, "-mkdir", "-p", "/theirs", "/ours").returncode == 0
-    assert shell(status, "-chown", "supplier", "/theirs").returncode == 0
-    assert shell(status, "-touchz", "/theirs/a", user="supplier").returncode == 0
-    refused = shell(status, "-touchz", "/ours/a", user="supplier")
-    assert refused.returncode != 0
-    assert "Permission denied" in refused.stderr
+    ours = client(status)
+    for name in ("/theirs", "/ours"):
+        ours.mkdirs(name)
+    ours.set_owner("/theirs", "supplier")
+    theirs = client(status, user="supplier")
+    theirs.create("/theirs/a").close()
+    with pytest.raises(Exception, match="Permission denied"):
+        theirs.create("/ours/a")
 
 
 def test_yarn_joins_and_leaves(sandbox: Sandbox) -> None:

@@ -146,7 +146,7 @@ def test_one_look_gives_one_standing(drops: DropLake, native: Lake, java: Lake) 
     for name, state in ours.tables.items():
         assert_alike(state, theirs.tables[name])
     assert (ours.pending.files, ours.audited, len(ours.findings)) == (1, True, 0)
-    assert ours.rows[FEATURES] == drops.table(FEATURES).count()
+    assert ours.rows[FEATURES] == drops.count(FEATURES)
     assert ours.kpis_behind
 
 

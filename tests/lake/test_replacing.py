@@ -282,7 +282,8 @@ def test_a_path_that_has_to_be_encoded_is_no_trouble(spark: SparkSession) -> Non
     lake.take()
     replace(lake, "A", "c0")
     replace(lake, "B", "c0", "c1")
-    assert stores(lake) == dict.fromkeys(PEOPLE) | {"c0": "B", "c1": "B"}
+    found = lake.table(FEATURES).select("master_id", "store_type").collect()  # delta-rs finds none
+    assert sorted(found) == sorted((dict.fromkeys(PEOPLE) | {"c0": "B", "c1": "B"}).items())
 
 
 def test_a_table_set_to_have_no_vectors_is_told_in_a_sentence(people: DropLake) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from pyspark.sql import SparkSession
 
@@ -10,6 +12,15 @@ from lake.sizing import compiling, kept_as, sized_for
 LIMIT = "spark.sql.codegen.hugeMethodLimit"
 PARTITIONS = "spark.sql.shuffle.partitions"
 CODE = "spark.sql.codegen.factoryMode"
+
+
+@pytest.fixture
+def compiled(spark: SparkSession) -> Iterator[None]:
+    """Have the session write code where it can, as a stream's does."""
+    before = str(spark.conf.get(CODE))
+    spark.conf.set(CODE, "FALLBACK")
+    yield
+    spark.conf.set(CODE, before)
 
 
 @pytest.mark.parametrize(("rows", "limit"), [(99_999, "65535"), (100_000, "8000")])
@@ -23,7 +34,7 @@ def test_only_many_rows_are_worth_small_methods(spark: SparkSession, rows: int, 
 
 @pytest.mark.parametrize(("rows", "code"), [(2_000, "NO_CODEGEN"), (2_001, "FALLBACK")])
 def test_few_rows_are_interpreted_but_no_table_is(
-    spark: SparkSession, rows: int, code: str
+    spark: SparkSession, compiled: None, rows: int, code: str
 ) -> None:
     """No code is made for a small batch, but for what it persists of a table of any size."""
     customers = spark.range(10).where("id > 3")

@@ -1,4 +1,4 @@
-"""The tables have names in a session, whoever declares them, and however often."""
+"""The tables are made once, and have names in a session, whoever declares them, however often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from lake.tables import CUSTOMER_SEGMENTS, DATABASE, TABLES, declare_names, table_path
+from lake.ddl import create_tables
+from lake.tables import (
+    CUSTOMER_SEGMENTS,
+    DATABASE,
+    FEATURES,
+    TABLES,
+    declare_names,
+    table_path,
+    table_version,
+)
 from tests.lakes import DropLake
 
 
@@ -59,3 +68,15 @@ def test_names_declared_again_are_no_news(lake: DropLake, session: SparkSession)
         declare_names(session, lake.settings)
     assert names(session) == {*TABLES, CUSTOMER_SEGMENTS}
     assert str(said.toString()) == ""
+
+
+def test_a_table_whose_making_was_broken_off_is_made(lake: DropLake) -> None:
+    """Killed during a first start, a log may have a directory and no commit: that is no table."""
+    path = table_path(lake.settings, FEATURES)
+    lake.files.delete(path)
+    lake.files.mkdirs(f"{path}/_delta_log/_staged_commits", 0o750)
+    jvm: Any = lake.spark._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    assert create_tables(lake.spark, lake.settings) == [FEATURES]
+    assert table_version(lake.spark, lake.settings, FEATURES) >= 0
+    assert create_tables(lake.spark, lake.settings) == []

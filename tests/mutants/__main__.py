@@ -14,11 +14,12 @@ from tests.mutants.mutation import AnchorError, Mutant, read_list
 
 
 class Trial:
-    """Runs each mutant's tests twice: as the code is, and with the guard broken."""
+    """Runs each mutant's tests: once as the code is, and with each guard broken."""
 
     def __init__(self, mutants: list[Mutant]) -> None:
         self._mutants = mutants
         self._failed = False
+        self._sound: dict[str, bool] = {}
         self.unnoticed: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -30,10 +31,10 @@ class Trial:
         items = {item.nodeid: item for item in session.items}
         for number, mutant in enumerate(self._mutants, 1):
             began = time.monotonic()
-            tests = [self._find(items, test) for test in mutant.tests]
-            sound = not any(self._fails(item) for group in tests for item in group)
+            tests = [item for test in mutant.tests for item in _find(items, test)]
+            sound = all(self._is_sound(item) for item in tests)
             with mutant.applied():
-                noticed = any(self._fails(item) for group in tests for item in group)
+                noticed = any(self._fails(item) for item in tests)
             verdict = "noticed" if sound and noticed else "NOT NOTICED" if sound else "FAILS ANYWAY"
             if verdict != "noticed":
                 self.unnoticed.append(mutant.name)
@@ -42,15 +43,26 @@ class Trial:
         _run(session.items[0], None)  # tears down what the session has kept
         return True
 
-    def _find(self, items: dict[str, pytest.Item], test: str) -> list[pytest.Item]:
-        found = [item for name, item in items.items() if name.partition("[")[0] == test]
-        return found or [items[test]]
+    def _is_sound(self, item: pytest.Item) -> bool:
+        """Tell whether a test passes as the code is; each is tried once."""
+        if item.nodeid not in self._sound:
+            self._sound[item.nodeid] = not self._fails(item)
+        return self._sound[item.nodeid]
 
     def _fails(self, item: pytest.Item) -> bool:
         """Run a test with fixtures of its own but for the session's; tell whether it failed."""
         self._failed = False
         _run(item, _Elsewhere.from_parent(item.session, name="elsewhere"))
         return self._failed
+
+
+def _find(items: dict[str, pytest.Item], named: str) -> list[pytest.Item]:
+    """All tests of a name in the list: one, those of its parameters, or a whole file's."""
+    return [
+        item
+        for name, item in items.items()
+        if name == named or name.startswith((f"{named}[", f"{named}::"))
+    ]
 
 
 class _Elsewhere(pytest.Item):

@@ -23,7 +23,7 @@ def test_a_drop_becomes_rows_an_account_and_an_archived_file(lake: DropLake) -> 
         ("c1", 1, Decimal("10.00")),
         ("c2", 2, Decimal("15.00")),
     ]
-    assert lake.table(SNAPSHOTS).count() == 2
+    assert lake.count(SNAPSHOTS) == 2
     assert lake.files.list(lake.settings.landing) == []
     assert lake.files.exists(account["archived_path"])
     [written] = lake.ledger()
@@ -58,9 +58,9 @@ def test_a_drop_with_too_many_bad_rows_reaches_nothing(lake: DropLake) -> None:
     assert "too_many_bad_rows" in account["reason"]
     in_quarantine = lake.table(QUARANTINE).where(F.col("drop_id") == account["drop_id"])
     assert [raw for (raw,) in in_quarantine.orderBy("row_no").select("raw").collect()] == refused
-    assert lake.table(QUARANTINE).count() == 4
+    assert lake.count(QUARANTINE) == 4
     assert [each for (each,) in lake.features("master_id")] == ["c2", "c3"]
-    assert lake.table(SNAPSHOTS).count() == 2
+    assert lake.count(SNAPSHOTS) == 2
 
 
 def test_the_newest_row_wins_whatever_comes_first(lake: DropLake) -> None:
@@ -111,5 +111,5 @@ def test_the_same_bytes_are_a_duplicate(lake: DropLake) -> None:
     lake.put("c.csv", csv(row()))
     [account] = lake.take()
     assert (account["state"], account["rows_read"]) == ("duplicate", 0)
-    assert lake.table(SNAPSHOTS).count() == 1
+    assert lake.count(SNAPSHOTS) == 1
     assert lake.files.list(lake.settings.landing) == []

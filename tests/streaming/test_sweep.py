@@ -125,5 +125,5 @@ def test_refused_bytes_twice_in_a_batch_are_refused_twice(lake: DropLake) -> Non
     accounts = lake.take()
     assert [each["state"] for each in accounts] == ["rejected", "rejected"]
     assert [each["rows_quarantined"] for each in accounts] == [3, 3]
-    assert lake.table("quarantine").count() == 3
+    assert lake.count("quarantine") == 3
     assert names(lake) == []
