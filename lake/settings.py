@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     root: str = Field("/flo", description="directory in HDFS that holds everything")
     fs: str = Field("", description="file system URI; empty: the Hadoop configuration's own")
     reader: str = Field("flo-reader", description="HDFS user that may only read the tables")
+    users: Path | None = Field(None, description="file of those who may ask flo serve")
     var: Path = Field(PROJECT / "var", description="local data of the sandbox and spool space")
     hadoop_conf_dir: Path | None = Field(None, description="Hadoop client configuration")
     contract: Path = Field(CONF / "contracts" / "flo.toml", description="the data contract")
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
         path = conf or Path(os.environ.get("FLO_CONF") or CONF / "local.toml")
         values = _read_toml(path)
         base = path.resolve().parent
-        for name in ("var", "hadoop_conf_dir", "contract"):
+        for name in ("users", "var", "hadoop_conf_dir", "contract"):
             if values.get(name):
                 values[name] = base / values[name]
         try:

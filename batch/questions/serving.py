@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,8 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from batch.questions.access import hive_access, java_properties, require_access
+from batch.questions.guard import Guard
 from lake.errors import AccessError, ConfigError, ServiceError, TransientError, no_tables
 from lake.fs import FileSystem
 from lake.session import build_session
@@ -25,11 +27,19 @@ from lake.tables import DATABASE, declare_names
 
 log = structlog.get_logger()
 
-_CHECK = Path(__file__).with_name("ReadOnly.java")
 # How often tables are looked for that have been made since, such as the segments.
 _LOOK_SECONDS = 5.0
 _USER = "HADOOP_USER_NAME"
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Whatever parses XML in this Java opens nothing that a text names, and unfolds no entities. (Java
+# 17 and 21 cannot leave out DTDs altogether: the last of them is of later ones.)
+_NO_ENTITIES = (
+    "-Djavax.xml.accessExternalDTD=",
+    "-Djavax.xml.accessExternalSchema=",
+    "-Djavax.xml.accessExternalStylesheet=",
+    "-Djdk.xml.entityExpansionLimit=1",
+    "-Djdk.xml.dtd.support=deny",
+)
 
 
 class Server:
@@ -102,8 +112,9 @@ def serving(settings: Settings, host: str, port: int) -> Iterator[Server]:
 
     - HDFS takes the server for the ``reader`` of the settings, whatever a client calls itself; on a
       secure cluster it goes by the ticket instead.
-    - A check in each client's session refuses whatever is no question, before anything of it is
-      executed (see ``ReadOnly.java``): names are not protected by HDFS, nor is this machine.
+    - What a client may do is listed (see ``allowed.toml``), and the rest is refused before anything
+      of it is executed: names are not protected by HDFS, nor is this machine.
+    - To other machines' clients it answers only where it asks them who they are.
     - Each query reads the version of a table that was the newest when it began, so a batch of a
       stream is seen whole or not at all.
 
@@ -113,10 +124,12 @@ def serving(settings: Settings, host: str, port: int) -> Iterator[Server]:
         port: the port; see `choose_port`.
 
     Raises:
+        ConfigError: other machines reach it, and nobody would be asked who he is.
         NotFoundError: there are no tables.
         AccessError: HDFS does not let the reader read them.
         ServiceError: HDFS does not answer, or the server could not start.
     """
+    require_access(settings, host, is_open(host))
     with tempfile.TemporaryDirectory(prefix="flo-serve-") as scratch:
         own = _own_settings(settings, host, port, Path(scratch))
         # In the environment, Hive would take the user for one to be impersonated.
@@ -127,8 +140,7 @@ def serving(settings: Settings, host: str, port: int) -> Iterator[Server]:
         running: Any = None
         try:
             server = Server(spark, settings, _url(host, port))
-            _add_check(spark)
-            running = _start(spark, f"{host}:{port}")
+            running = _start(spark, settings, own, f"{host}:{port}")
             yield server
         finally:
             # A signal to the whole process group has ended Java already.
@@ -169,6 +181,8 @@ def _own_settings(settings: Settings, host: str, port: int, scratch: Path) -> di
     hive = {
         "server2.thrift.bind.host": host,
         "server2.thrift.port": str(port),
+        # Over HTTP another part of Hive would take in what a client sends when it connects.
+        "server2.transport.mode": "binary",
         # Not as whom a client says that it is.
         "server2.enable.doAs": "false",
         "server2.logging.operation.enabled": "false",
@@ -176,6 +190,9 @@ def _own_settings(settings: Settings, host: str, port: int, scratch: Path) -> di
         "exec.scratchdir": scratch.as_uri(),
         "exec.local.scratchdir": str(scratch),
         "downloaded.resources.dir": str(scratch),
+        # `${env:…}` in a statement or a setting would read this process's environment.
+        "variable.substitute": "false",
+        **hive_access(settings),
     }
     user = settings.reader or os.environ.get(_USER, "")
     options = [
@@ -183,6 +200,7 @@ def _own_settings(settings: Settings, host: str, port: int, scratch: Path) -> di
         # Hive starts a Derby in memory, which would write a log where the server was started.
         f"-Dderby.stream.error.file={os.devnull}",
         *([f"-D{_USER}={user}"] if user else []),
+        *_NO_ENTITIES,
     ]
     return {
         **{f"spark.hadoop.hive.{name}": value for name, value in hive.items()},
@@ -191,27 +209,25 @@ def _own_settings(settings: Settings, host: str, port: int, scratch: Path) -> di
         "spark.sql.hive.thriftServer.singleSession": "false",
         # Of a long result one part at a time, so that nobody's extract fills the memory for all.
         "spark.sql.thriftServer.incrementalCollect": "true",
+        "spark.sql.variable.substitute": "false",
+        # A format and a path in the place of a table: to find out what is there is to read it.
+        "spark.sql.runSQLOnFiles": "false",
+        # A script's statements would be looked at one by one, but its loops by nobody.
+        "spark.sql.scripting.enabled": "false",
         _JAVA_OPTIONS: " ".join(options).strip(),
     }
 
 
-def _add_check(spark: SparkSession) -> None:
-    """Have Spark check each plan of the sessions to come; it compiles the check itself."""
+def _start(spark: SparkSession, settings: Settings, own: Mapping[str, str], address: str) -> Any:
     jvm: Any = spark._jvm
-    session: Any = spark._jsparkSession
-    compiler = jvm.org.codehaus.janino.SimpleCompiler()
-    compiler.setParentClassLoader(jvm.Thread.currentThread().getContextClassLoader())
-    compiler.cook(_CHECK.read_text("utf-8"))
-    check = compiler.getClassLoader().loadClass(_CHECK.stem).newInstance()
-    session.extensions().injectCheckRule(check)
-
-
-def _start(spark: SparkSession, address: str) -> Any:
-    jvm: Any = spark._jvm
-    server = jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2
+    for name, value in java_properties(settings, own).items():
+        jvm.java.lang.System.setProperty(name, value)
+    guard = Guard(spark, settings)
+    guard.hold()
+    if settings.users is not None:
+        guard.know_users()
     try:
-        # Not to end the process where it fails.
-        return server.startWithSparkSession(spark._jsparkSession, False)
+        return guard.open()
     except Py4JJavaError as error:
         java: Any = error.java_exception
         while java.getCause() is not None:

@@ -92,7 +92,7 @@ ASKING = [
 # What looks without Java, and what asks no service at all.
 LOOKING = ["status", "watch", "drops", "audit"]
 LOCAL = ["profile customers.csv", "generate --out new", "sandbox up", "sandbox down"]
-LOCAL += ["sandbox status", "sandbox wipe"]
+LOCAL += ["sandbox status", "sandbox wipe", "user ada"]
 
 
 @pytest.fixture(autouse=True)
