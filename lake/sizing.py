@@ -34,9 +34,7 @@ def sized_for(rows: int, spark: SparkSession) -> Iterator[None]:
       compiled before. Few rows are done by its interpreter before that: a ten-row drop took 2.2 s
       for 2.45 s, the first one after a start 8.8 s for 10.3 s. One of 10,000 rows took longer.
     """
-    settings = {}
-    if rows <= _FEW_ROWS:
-        settings[_CODE] = _NO_CODE
+    settings = {_CODE: _NO_CODE if rows <= _FEW_ROWS else _CODE_WHERE_IT_CAN}
     if rows >= _MANY_ROWS:
         settings[_LARGEST_METHOD] = _JAVA_COMPILES
     partitions = -(-rows // _ROWS_OF_PARTITION)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pyspark.sql import SparkSession
 
@@ -12,15 +10,6 @@ from lake.sizing import compiling, kept_as, sized_for
 LIMIT = "spark.sql.codegen.hugeMethodLimit"
 PARTITIONS = "spark.sql.shuffle.partitions"
 CODE = "spark.sql.codegen.factoryMode"
-
-
-@pytest.fixture
-def compiled(spark: SparkSession) -> Iterator[None]:
-    """Have the session write code where it can, as a stream's does."""
-    before = str(spark.conf.get(CODE))
-    spark.conf.set(CODE, "FALLBACK")
-    yield
-    spark.conf.set(CODE, before)
 
 
 @pytest.mark.parametrize(("rows", "limit"), [(99_999, "65535"), (100_000, "8000")])
@@ -34,10 +23,11 @@ def test_only_many_rows_are_worth_small_methods(spark: SparkSession, rows: int, 
 
 @pytest.mark.parametrize(("rows", "code"), [(2_000, "NO_CODEGEN"), (2_001, "FALLBACK")])
 def test_few_rows_are_interpreted_but_no_table_is(
-    spark: SparkSession, compiled: None, rows: int, code: str
+    spark: SparkSession, rows: int, code: str
 ) -> None:
     """No code is made for a small batch, but for what it persists of a table of any size."""
     customers = spark.range(10).where("id > 3")
+    before = spark.conf.get(CODE)
     with sized_for(rows, spark):
         assert spark.conf.get(CODE) == code
         with compiling(spark):
@@ -47,7 +37,7 @@ def test_few_rows_are_interpreted_but_no_table_is(
         plan = found._jdf.queryExecution().executedPlan().toString()
         assert found.collect()[0][0] == 6
         kept.unpersist()
-    assert spark.conf.get(CODE) == "FALLBACK"
+    assert spark.conf.get(CODE) == before
     outside, inside = plan.split("InMemoryRelation")
     assert ("*(" in outside) is (code == "FALLBACK")
     assert "*(" in inside
