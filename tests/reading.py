@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
-from lake.native_files import bounded, plain
+from lake.native_files import bounded
 from lake.reading import StalledError
 from lake.settings import Settings
 from lake.tables import table_path
@@ -26,7 +26,7 @@ def read_table(spark: SparkSession, settings: Settings, name: str) -> list[dict[
     """
     path = table_path(settings, name)
     conf = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
-    place = f"{settings.fs or conf.get('fs.defaultFS')}{plain(path)}"
+    place = path.removeprefix("file:") if ":" in path else f"{conf.get('fs.defaultFS')}{path}"
     try:
         rows = bounded(lambda: _read(place))
     except StalledError:  # seen once in a hundred starts of delta-rs

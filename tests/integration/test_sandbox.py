@@ -23,12 +23,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     assert not one.paths.home.exists()
 
 
-def client(status: Status, user: str | None = None) -> Client:
-    """Speak to HDFS as some user, with a client that starts no Java."""
-    with pytest.MonkeyPatch.context() as patch:
-        if user:
-            patch.setenv("HADOOP_USER_NAME", user)
-        return Client(status.fs, config_dir=str(status.conf))
+def client(status: Status) -> Client:
+    """Speak to HDFS with a client that starts no Java."""
+    return Client(status.fs, config_dir=str(status.conf))
 
 
 def put(status: Status, name: str, text: str) -> None:
@@ -114,14 +111,15 @@ def test_everything_listens_on_loopback(sandbox: Sandbox) -> None:
     assert {port for d in status.daemons for port in d.ports.values()} <= {p for _, p in opened}
 
 
-def test_users_are_told_apart(sandbox: Sandbox) -> None:
+def test_users_are_told_apart(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Permissions hold: a user writes where it may and nowhere else."""
     status = sandbox.up()
     ours = client(status)
     for name in ("/theirs", "/ours"):
         ours.mkdirs(name)
     ours.set_owner("/theirs", "supplier")
-    theirs = client(status, user="supplier")
+    monkeypatch.setenv("HADOOP_USER_NAME", "supplier")
+    theirs = client(status)
     theirs.create("/theirs/a").close()
     with pytest.raises(Exception, match="Permission denied"):
         theirs.create("/ours/a")
