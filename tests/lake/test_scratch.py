@@ -31,8 +31,10 @@ def hold(place: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     command = [sys.executable, "-c", _HOLD, str(place)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process, Path(process.stdout.readline().strip())
-        process.kill()
+        try:
+            yield process, Path(process.stdout.readline().strip())
+        finally:
+            process.kill()
 
 
 def test_a_killed_programs_directory_goes_and_a_living_ones_stays(tmp_path: Path) -> None:
