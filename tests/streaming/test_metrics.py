@@ -164,9 +164,7 @@ def test_a_batch_that_is_made_good_counts_once(
     ):
         value = telemetry.numbers.registry.get_sample_value
         # Where the sweep makes the batch good first, the commit comes before the other try.
-        wait_for(
-            lambda: value("flo_batches_total") and value("flo_retries_total"), "a commit", 180
-        )
+        wait_for(lambda: value("flo_batches_total") and value("flo_retries_total"), "a commit", 180)
         stream.stop()
         assert stream.end() == 0
         assert telemetry.endpoint.url is None
