@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -99,13 +98,11 @@ def new_lake(spark: SparkSession) -> Callable[[], DropLake]:
     template: list[DropLake] = []
 
     def make() -> DropLake:
-        lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
         if not template:
-            template.append(DropLake(spark, Settings(root="/tests/template")))
+            template.append(DropLake(spark, Settings(root="/tests/template", retry_seconds=5)))
             template[0].initialise()
             template[0].fence()  # four commits that no lake has to make for itself
-        lake.copy_from(template[0])
-        return lake
+        return template[0].copy()
 
     return make
 

@@ -66,17 +66,16 @@ def oracle_of(drops: Iterable[MadeDrop]) -> Oracle:
 def differences(lake: DropLake, oracle: Oracle) -> dict[str, list[Any]]:
     """Of the stream's tables, the rows that only one of the two has."""
     pairs = {
-        FEATURES: (_bag(read_features(lake)), _bag(oracle.features())),
+        FEATURES: (_features(lake), Counter(map(_hashable, oracle.features()))),
         SNAPSHOTS: (_snapshots(lake), _snapshots_of(oracle)),
         LEDGER: (_accounts(lake), _accounts_of(oracle)),
         QUARANTINE: (_quarantine(lake), _quarantine_of(oracle)),
     }
-    found = {name: [*(ours - theirs), *(theirs - ours)] for name, (ours, theirs) in pairs.items()}
+    found = {
+        name: [*(ours - theirs).elements(), *(theirs - ours).elements()]
+        for name, (ours, theirs) in pairs.items()
+    }
     return {name: rows for name, rows in found.items() if rows}
-
-
-def _bag(rows: Iterable[dict[str, Any]]) -> Counter[Any]:
-    return Counter(map(_hashable, rows))
 
 
 def _hashable(row: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -98,11 +97,11 @@ def _quarantine_of(oracle: Oracle) -> Counter[Any]:
     )
 
 
-def read_features(lake: DropLake) -> list[dict[str, Any]]:
-    """Read the features as the oracle writes them, by ``master_id``."""
+def _features(lake: DropLake) -> Counter[Any]:
     columns = [name for name in TABLES[FEATURES].column_names if name != "updated_at"]
-    rows = [{name: _plain(row, name) for name in columns} for row in lake.read(FEATURES)]
-    return sorted(rows, key=lambda row: str(row["master_id"]))
+    return Counter(
+        _hashable({name: _plain(row, name) for name in columns}) for row in lake.read(FEATURES)
+    )
 
 
 def _plain(row: dict[str, Any], name: str) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,7 +18,6 @@ from batch.segments import compute_segments
 from flo import cli
 from flo.failures import explain
 from lake.errors import ConfigError, NotFoundError
-from lake.settings import Settings
 from lake.tables import (
     CHANNEL_KPIS,
     CUSTOMER_SEGMENTS,
@@ -222,8 +220,7 @@ def test_what_delta_no_longer_keeps_is_made_again(
     """
     spark = past.lake.spark
     # Its commits are younger than the drops, so that none is known for their times.
-    old = Past(DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}")), past.ids, past.times)
-    old.lake.copy_from(past.lake)
+    old = Past(past.lake.copy(), past.ids, past.times)
     age(old.lake)
 
     for drop, rows in kept.items():

@@ -17,6 +17,7 @@ from checkpoints.lock import StreamLock
 from lake.errors import LockedError
 from lake.tables import FEATURES, table_path, table_version
 from tests.faults.drops import make_drops
+from tests.faults.running import killed_at
 from tests.lakes import DropLake, csv, row
 
 DROPS = make_drops(seed=9, count=3)
@@ -107,19 +108,9 @@ def test_a_rebuild_refuses_while_a_stream_runs(lake: DropLake) -> None:
 
 def test_a_stream_goes_on_after_a_rebuild(lake: DropLake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rebuild finishes what a killed stream left, and recovery passes over its commit."""
-
-    class Killed(BaseException):
-        """The end of the stream."""
-
-    def kill(name: str) -> None:
-        if name == "after_merge":
-            raise Killed
-
     lake.put("newer.csv", csv(row("customer-001", last="2021-05-01"), row("customer-new")))
-    with monkeypatch.context() as patched:
-        patched.setattr("lake.failpoint.kill_at", kill)
-        with pytest.raises(Killed):
-            lake.take()
+    with killed_at("after_merge", monkeypatch):
+        lake.take()
     DeltaTable.forPath(lake.spark, table_path(lake.settings, FEATURES)).delete(
         "master_id = 'customer-new'"
     )

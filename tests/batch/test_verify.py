@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 from delta.tables import DeltaTable
@@ -29,6 +28,7 @@ from lake.tables import (
     table_path,
 )
 from tests.faults.drops import make_drops
+from tests.faults.running import killed_at
 from tests.lakes import HEADER, DropLake, csv, row
 
 DROPS = make_drops(seed=5, count=8)
@@ -68,9 +68,7 @@ def sound(new_lake: Callable[[], DropLake]) -> DropLake:
 @pytest.fixture
 def copy(sound: DropLake) -> DropLake:
     """Make a lake with the same tables, to be damaged; its ledger names the other's archive."""
-    lake = DropLake(sound.spark, Settings(root=f"/tests/{uuid4().hex[:12]}"))
-    lake.copy_from(sound)
-    return lake
+    return sound.copy()
 
 
 def open_delta(lake: DropLake, table: str) -> DeltaTable:
@@ -202,19 +200,10 @@ def test_a_batch_in_the_hand_of_a_stream_is_no_difference(
     copy: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a stream runs its batch is left out; what a dead stream left is a difference."""
-
-    class Killed(BaseException):
-        """The end of the stream."""
-
-    def kill(name: str) -> None:
-        if name == "after_merge":
-            raise Killed
-
     lock = StreamLock(copy.files, copy.settings)
-    monkeypatch.setattr("lake.failpoint.kill_at", kill)
     newer = row("customer-001", last="2021-05-01", value_offline="77.00")
     copy.put("newer.csv", csv(newer, row("customer-new"), row("")))
-    with pytest.raises(Killed):
+    with killed_at("after_merge", monkeypatch):
         copy.take()
 
     lock.acquire("local-test")

@@ -16,6 +16,7 @@ from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path
 from tests.expected import differences, oracle_of
 from tests.faults.drops import MadeDrop, make_drops
+from tests.faults.world import put
 from tests.lakes import DropLake
 from tests.processes import Stream
 
@@ -94,7 +95,7 @@ def torture(
         drops_per_lake: enough that each kill finds a batch to break.
     """
     drops = make_drops(seeds[0], drops_per_lake)
-    lake = _fill(spark, template, drops)
+    lake = _fill(template, drops)
     killed, starts = [], []
     for kill in map(Kill.of, seeds):
         stream = _start(lake, env, logs / f"seed_{kill.seed}.log", kill)
@@ -123,11 +124,9 @@ def make_template(spark: SparkSession) -> DropLake:
     return template
 
 
-def _fill(spark: SparkSession, template: DropLake, drops: list[MadeDrop]) -> DropLake:
-    lake = DropLake(spark, Settings(root=f"/faults/{uuid4().hex[:12]}"))
-    lake.copy_from(template)
-    for drop in drops:
-        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
+def _fill(template: DropLake, drops: list[MadeDrop]) -> DropLake:
+    lake = template.copy()
+    put(lake, drops)
     return lake
 
 

@@ -67,6 +67,24 @@ def running(lake: DropLake, tell: Tell = tell_nobody, **settings: object) -> Ite
             stream.join(60)
 
 
+class Killed(BaseException):
+    """What a kill is to a test that has to live on."""
+
+
+@contextmanager
+def killed_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have what the block does break off at a step, which it has to come to."""
+
+    def kill(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    with patch.context() as patched:
+        patched.setattr("lake.failpoint.kill_at", kill)
+        with pytest.raises(Killed):
+            yield
+
+
 @contextmanager
 def held_at(step: str, patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Hold the batch in hand at a step until the block ends; the event tells that it is there."""

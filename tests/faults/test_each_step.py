@@ -16,8 +16,10 @@ from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
 from streaming.processor import Processor
 from streaming.upsert import Stored, plan_upsert, write_upsert
 from tests.expected import assert_taken_in
-from tests.faults.drops import MadeDrop, make_drops
+from tests.faults.drops import make_drops
 from tests.faults.pictures import count_differences, take_picture
+from tests.faults.running import killed_at
+from tests.faults.world import put
 from tests.lakes import DropLake, csv, row
 
 STEPS = (
@@ -31,36 +33,14 @@ STEPS = (
 DROPS = make_drops(seed=1, count=2 * len(STEPS))
 
 
-class Killed(BaseException):
-    """What a kill is to a test that has to live on."""
-
-
-def put(lake: DropLake, drops: list[MadeDrop]) -> None:
-    """Put drops into landing, with their times."""
-    for drop in drops:
-        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
-
-
-def take_killed(lake: DropLake, step: str, patch: pytest.MonkeyPatch) -> None:
-    """Take all of landing in, and break off at a step."""
-
-    def kill(name: str) -> None:
-        if name == step:
-            raise Killed
-
-    with patch.context() as patched:
-        patched.setattr("lake.failpoint.kill_at", kill)
-        with pytest.raises(Killed):
-            lake.take()
-
-
 def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
     lake: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken off once at each step, no row is lost, doubled or different."""
     for number, step in enumerate(STEPS):
         put(lake, DROPS[2 * number : 2 * number + 2])
-        take_killed(lake, step, monkeypatch)
+        with killed_at(step, monkeypatch):
+            lake.take()
         lake.take()
         assert lake.files.list(lake.settings.landing) == [], step
     assert_taken_in(lake, DROPS)
@@ -85,7 +65,8 @@ def test_without_recovery_rows_would_be_doubled(
 ) -> None:
     """Guard: rows of drops without an account are taken back before the next batch."""
     put(lake, DROPS[:2])
-    take_killed(lake, "after_snapshots", monkeypatch)
+    with killed_at("after_snapshots", monkeypatch):
+        lake.take()
     before = lake.count(SNAPSHOTS)
     with monkeypatch.context() as patched:
         patched.setattr(streaming.processor, "recover", lambda *_: Recovery((), ()))
@@ -98,7 +79,8 @@ def test_without_the_commits_metadata_counts_would_change(
 ) -> None:
     """Guard: the accounts travel in the features' commit, so a replay repeats them."""
     put(lake, DROPS[:1])
-    take_killed(lake, "after_merge", monkeypatch)
+    with killed_at("after_merge", monkeypatch):
+        lake.take()
     with monkeypatch.context() as patched:
         patched.setattr(streaming.processor, "recover", lambda *_: Recovery((), ()))
         [account] = lake.take()

@@ -17,7 +17,8 @@ from checkpoints.spark_checkpoint import SparkCheckpoint, checkpoint_path
 from flo.dist import build
 from sandbox import Sandbox
 from tests.expected import assert_as_the_oracle_says, oracle_of
-from tests.faults.drops import MadeDrop, make_drops
+from tests.faults.drops import make_drops
+from tests.faults.world import put
 from tests.lakes import DropLake
 from tests.processes import BIN, ROOT, run, wait_for
 
@@ -132,12 +133,6 @@ def submit(line: str, dist: Path, env: dict[str, str]) -> None:
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-
-
-def put(lake: DropLake, drops: list[MadeDrop]) -> None:
-    """Put drops into landing."""
-    for drop in drops:
-        lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
 
 
 def landing_is_empty(lake: DropLake) -> Callable[[], bool]:

@@ -7,20 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.errors import LockedError, TransientError
 from lake.fence import APPLICATION, FENCED, Fence, epoch_of
 from lake.replacing import Replacement, Sizes
-from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path, table_version
 from streaming.processor import Processor
+from tests.faults.running import killed_at
 from tests.lakes import DropLake, csv, row
 from tests.processes import wait_for
 
@@ -42,11 +41,9 @@ def original(new_lake: Callable[[], DropLake]) -> DropLake:
 
 
 @pytest.fixture
-def pending(original: DropLake, spark: SparkSession) -> DropLake:
+def pending(original: DropLake) -> DropLake:
     """A copy of it."""
-    lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
-    lake.copy_from(original)
-    return lake
+    return original.copy()
 
 
 def take_over(lake: DropLake) -> Fence:
@@ -113,8 +110,7 @@ def test_a_commit_that_delta_leaves_out_without_a_word_is_told(
 
 def test_an_epoch_is_read_without_deltas_checksums_too(pending: DropLake) -> None:
     """They spare reading the log; other programs that write a table may leave none."""
-    copy = DropLake(pending.spark, Settings(root=f"{pending.settings.root}-copy"))
-    copy.copy_from(pending)
+    copy = pending.copy()
     for table in FENCED:
         for info in copy.files.list(f"{table_path(copy.settings, table)}/_delta_log"):
             if info.name.endswith(".crc"):
@@ -260,7 +256,8 @@ def test_many_starts_without_a_drop_leave_little_to_look_at(
     monkeypatch.setattr(DeltaTable, "history", history)
     spared = []
     for _ in range(2):
-        killed_after("after_merge", pending, monkeypatch)
+        with killed_at("after_merge", monkeypatch):
+            pending.take()
         for _ in range(22):
             take_over(pending)
         asked.clear()
@@ -272,19 +269,3 @@ def test_many_starts_without_a_drop_leave_little_to_look_at(
         spared.append(max(asked, default=0))
         pending.put(f"more-{len(spared)}.csv", csv(row(f"more-{len(spared)}")))
     assert max(spared) <= 22
-
-
-def killed_after(step: str, lake: DropLake, patch: pytest.MonkeyPatch) -> None:
-    """Have a stream end in the middle of a batch."""
-
-    class Killed(BaseException):
-        """The end of the stream."""
-
-    def kill(name: str) -> None:
-        if name == step:
-            raise Killed
-
-    with patch.context() as patched:
-        patched.setattr("lake.failpoint.kill_at", kill)
-        with pytest.raises(Killed):
-            lake.take()

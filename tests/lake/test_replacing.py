@@ -33,11 +33,9 @@ def original(new_lake: Callable[[], DropLake]) -> DropLake:
 
 
 @pytest.fixture
-def people(original: DropLake, spark: SparkSession) -> DropLake:
+def people(original: DropLake) -> DropLake:
     """A copy of it."""
-    lake = DropLake(spark, Settings(root=f"/tests/{uuid4().hex[:12]}", retry_seconds=5))
-    lake.copy_from(original)
-    return lake
+    return original.copy()
 
 
 def known(lake: DropLake) -> DataFrame:
