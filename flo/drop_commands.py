@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
@@ -117,12 +115,16 @@ def _put(remote: FileSystem, settings: Settings, file: Path) -> tuple[str, int]:
 
 def _watched(files: list[Path]) -> Iterator[Path]:
     """Show a bar of bytes on a terminal; elsewhere the printed rows are enough."""
+    from rich import progress as bars
+    from rich.console import Console
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield from files
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=console) as progress:
+    what, done = bars.TextColumn("{task.description}"), bars.DownloadColumn()
+    columns = (what, bars.BarColumn(), done, bars.TransferSpeedColumn())
+    with bars.Progress(*columns, console=console) as progress:
         task = progress.add_task("Dropping", total=sum(file.stat().st_size for file in files))
         for file in files:
             progress.update(task, description=f"Dropping {file.name}")

@@ -11,12 +11,7 @@ from io import TextIOWrapper
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from flo.cells import as_json, as_text, is_number
+from flo.cells import as_json, as_text
 from lake.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,10 +19,6 @@ if TYPE_CHECKING:
 
 Row = Sequence[Any]
 
-# A table knows its widths only once it has its rows; blocks keep that in bounded memory.
-BLOCK = 1000
-_WIDE = 1_000_000
-_NARROW = 10
 # Control characters in a supplier's text must not steer the reader's terminal.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _CONTROL |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
@@ -43,6 +34,9 @@ class Format(StrEnum):
 
 def say(message: str) -> None:
     """Print a message for people, on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True)
     console.print(Text(message))
 
@@ -158,45 +152,15 @@ def _json_lines(
 def _table_lines(
     columns: Sequence[str], rows: Iterable[Row], title: str, stream: TextIO
 ) -> Iterator[str]:
-    if title:
-        yield f"{title}\n"
-    iterator = iter(rows)
-    block = list(islice(iterator, BLOCK))
-    while True:
-        yield _render(_table(columns, block), stream)
-        block = list(islice(iterator, BLOCK))
-        if not block:
-            return
+    # Rich takes a tenth of a second to load, which what prints no table need not wait for.
+    from flo.text_table import table_lines
 
-
-def _table(columns: Sequence[str], rows: Sequence[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, name in enumerate(columns):
-        numbers = any(is_number(row[position]) for row in rows)
-        title_cell = Text(plain(name))
-        table.add_column(title_cell, justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_table_cell, row))
-    return table
-
-
-def _table_cell(value: Any) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(plain(as_text(value)))
+    return table_lines(columns, rows, title, stream)
 
 
 def plain(text: str) -> str:
     """Write control characters out, so that they do not steer the reader's terminal."""
     return text.translate(_CONTROL)
-
-
-def _render(table: Table, stream: TextIO) -> str:
-    """Fold values to a terminal's width where each column has room; else print them whole."""
-    console = Console(file=stream, emoji=False)
-    if not stream.isatty() or console.width < _NARROW * len(table.columns):
-        console = Console(file=stream, width=_WIDE, emoji=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
 _LINES = {Format.TABLE: _table_lines, Format.CSV: _csv_lines, Format.JSON: _json_lines}

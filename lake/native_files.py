@@ -32,6 +32,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONNECT_SECONDS = 5
 # Opening a table has been seen to stall for ever, about once in a hundred starts beside a busy
 # stream (delta-rs 1.6.6), and again where it was tried a second time in the same process.
+_PARTING_SECONDS = 1.0
 _PATIENCE_SECONDS = 10.0
 
 
@@ -135,9 +136,15 @@ def bounded(call: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> T:
         StalledError: it did not come to an end.
     """
     answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-    Thread(target=_answer, args=(call, answers), daemon=True).start()
+    asked = Thread(target=_answer, args=(call, answers), daemon=True)
+    asked.start()
     try:
         found, trouble = answers.get(timeout=patience)
+    except KeyboardInterrupt:
+        # The program is about to end. A thread that comes back from native code while Python shuts
+        # down would abort it (until Python 3.14): most are back within a moment.
+        asked.join(_PARTING_SECONDS)
+        raise
     except Empty:
         reason = f"the reader without it gave no answer within {patience:.0f} s."
         raise StalledError(reason) from None

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flo.output import BLOCK, Format, print_rows
+from flo.output import Format, print_rows
+from flo.text_table import BLOCK
 from lake.errors import ConfigError
 
 ISTANBUL = timezone(timedelta(hours=3))

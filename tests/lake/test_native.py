@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes.util
+import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +138,20 @@ def test_a_call_that_hangs_is_given_up() -> None:
     """A native reader that gives no answer keeps nobody waiting."""
     with pytest.raises(StalledError, match="no answer within 0 s"):
         bounded(threading.Event().wait, 0.05)
+
+
+def test_an_interrupt_waits_a_moment_for_the_call() -> None:
+    """After Ctrl-C nothing comes back from native code while Python shuts down."""
+    came_back = threading.Event()
+
+    def call() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)  # the call of native code
+        came_back.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        bounded(call)
+    assert came_back.is_set()
 
 
 def test_what_a_call_raises_is_raised() -> None:
