@@ -105,6 +105,15 @@ def run_answered(
     return subprocess.CompletedProcess(command, shell.returncode, said)
 
 
+def ask_json(*words: str, root: str) -> list[dict[str, Any]]:
+    """Have this process answer a command that prints rows, on a lake, and read them."""
+    answer = _answer([*words, "--format", "json"], str(Path.cwd()), {"FLO_ROOT": root})
+    assert answer["code"] == 0, answer["said"]
+    rows = json.loads(answer["printed"])
+    assert isinstance(rows, list)
+    return rows
+
+
 def _answer(words: list[str], folder: str, env: dict[str, str]) -> dict[str, Any]:
     printed, said = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     with ExitStack() as at_the_end:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -30,6 +30,7 @@ from batch.upkeep.unattended import LIMITS, Upkeep, vacuum_marker
 from lake.conflicts import retry_conflicts
 from lake.ddl import set_properties
 from lake.errors import ConfigError, NotFoundError, TransientError
+from lake.java import scala_object
 from lake.settings import Settings
 from lake.tables import (
     FEATURES,
@@ -41,8 +42,8 @@ from lake.tables import (
     table_path,
     table_version,
 )
+from tests.answering import ask_json
 from tests.lakes import DropLake, csv, row
-from tests.processes import run_json
 
 ANY = Limits()
 
@@ -92,6 +93,21 @@ def java_errors(lake: DropLake) -> Iterator[Any]:
         yield said
     finally:
         jvm.java.lang.System.setErr(before)
+
+
+@contextmanager
+def java_output(lake: DropLake) -> Iterator[Any]:
+    """Catch what the JVM prints on standard output, Scala's own included."""
+    jvm: Any = lake.spark._jvm
+    before, printed = jvm.java.lang.System.out, jvm.java.io.ByteArrayOutputStream()
+    console = scala_object(jvm, "scala.Console")
+    jvm.java.lang.System.setOut(jvm.java.io.PrintStream(printed))
+    console.setOutDirect(jvm.java.lang.System.out)
+    try:
+        yield printed
+    finally:
+        jvm.java.lang.System.setOut(before)
+        console.setOutDirect(before)
 
 
 def test_maintain_leaves_fewer_files_the_same_rows_and_every_earlier_version(
@@ -340,13 +356,12 @@ def test_without_tables_the_remedy_is_named(lake: DropLake) -> None:
 
 
 @pytest.mark.integration
-def test_the_command_prints_rows_and_nothing_else(
-    new_lake: Callable[[], DropLake], environment: dict[str, str]
-) -> None:
-    """What Delta prints by itself does not get between the rows."""
-    lake = new_lake()
+def test_the_command_prints_rows_and_nothing_else(lake: DropLake) -> None:
+    """What Delta prints by itself does not get between the rows: not to Java's standard output."""
     append(lake, refused(lake, 3), files=3)
-    rows = run_json("flo", "maintain", env=environment | {"FLO_ROOT": lake.settings.root})
+    with java_output(lake) as printed:
+        rows = ask_json("maintain", root=lake.settings.root)
+    assert printed.toString() == ""
     assert list(rows[0]) == [name for name in Upkept.__annotations__ if name != "note"]
     [found] = [each for each in rows if each["table"] == QUARANTINE]
     assert (found["files_before"], found["files_after"]) == (3, 1)
