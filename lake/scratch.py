@@ -38,8 +38,6 @@ def scratch(kind: str, place: str = "") -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
-        with suppress(OSError):  # others are in it
-            folder.parent.rmdir()
 
 
 @lru_cache(maxsize=8)
@@ -53,24 +51,18 @@ def lasting_scratch(kind: str, place: str = "") -> Path:
 
 def _claim(kind: str, place: Path) -> tuple[Path, int]:
     """Make a directory and lock it; no other program looks for abandoned ones meanwhile."""
-    for _ in range(10):
-        root = _root(place)
-        try:
-            whole = _lock(root, fcntl.LOCK_EX)
-        except FileNotFoundError:
-            continue
-        try:
-            _empty(root)
-            folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=root))
-            return folder, _lock(folder, fcntl.LOCK_EX)
-        except FileNotFoundError:  # the last one to leave has removed it just now
-            continue
-        finally:
-            os.close(whole)
-    raise ConfigError(f"No directory can be made in {place}; choose another place with TMPDIR.")
+    root = _root(place)
+    whole = _lock(root, fcntl.LOCK_EX)
+    try:
+        _empty(root)
+        folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=root))
+        return folder, _lock(folder, fcntl.LOCK_EX)
+    finally:
+        os.close(whole)
 
 
 def _root(place: Path) -> Path:
+    """Make the directory that all of them are in; it stays: another program may be on its way."""
     root = place / f"flo-{os.geteuid()}"
     with suppress(FileExistsError):
         root.mkdir(mode=0o700)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -56,10 +57,23 @@ def test_a_killed_programs_directory_goes_and_a_living_ones_stays(tmp_path: Path
 
 
 def test_nothing_is_left_where_nobody_was_killed(tmp_path: Path) -> None:
-    """The last one to leave takes the common directory with it."""
+    """Only the common directory stays, empty."""
     with scratch("spool", str(tmp_path)) as own:
         (own / "copy").write_text("c1")
-    assert list(tmp_path.iterdir()) == []
+    [common] = tmp_path.iterdir()
+    assert list(common.iterdir()) == []
+
+
+def test_many_come_and_go_at_once(tmp_path: Path) -> None:
+    """Nobody finds the common directory gone between two steps, however many begin and end."""
+
+    def come_and_go(_: int) -> None:
+        for _ in range(200):
+            with scratch("read", str(tmp_path)) as own:
+                (own / "text").touch()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(come_and_go, range(4)))
 
 
 def test_another_users_directory_is_not_used(tmp_path: Path) -> None:
