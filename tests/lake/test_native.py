@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes.util
-import os
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -140,15 +140,19 @@ def test_a_call_that_hangs_is_given_up() -> None:
         bounded(threading.Event().wait, 0.05)
 
 
-def test_an_interrupt_waits_a_moment_for_the_call() -> None:
+def test_an_interrupt_waits_a_moment_for_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C nothing comes back from native code while Python shuts down."""
     came_back = threading.Event()
 
+    class Interrupted(SimpleQueue[Any]):
+        def get(self, *_: Any, **__: Any) -> Any:
+            raise KeyboardInterrupt
+
     def call() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.2)  # the call of native code
+        time.sleep(0.2)  # of native code
         came_back.set()
 
+    monkeypatch.setattr("lake.native_files.SimpleQueue", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         bounded(call)
     assert came_back.is_set()
