@@ -32,8 +32,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONNECT_SECONDS = 5
 # Opening a table has been seen to stall for ever, about once in a hundred starts beside a busy
 # stream (delta-rs 1.6.6), and again where it was tried a second time in the same process.
-_PARTING_SECONDS = 1.0
 _PATIENCE_SECONDS = 10.0
+# For a call that is in hand when the program is interrupted.
+_PARTING_SECONDS = 1.0
 
 
 class NativeFiles(Tree):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -13,11 +14,14 @@ from tests.commands import Path as Words
 from tests.commands import every_command, understand
 from tests.processes import BIN
 
-# How many times as long as loading the library that reads command lines, which takes 0.12 s of an
-# idle machine. Times alone say little: machines differ by a factor of two, and so do moments.
-BAR = 2.5
+# How many times as long as loading the library that reads command lines: 0.3 s where that takes
+# 0.085 s (0.07 to 0.13 s seen). Machines, and moments, differ by a factor of two.
+BAR = 3.5
+LIBRARY = [sys.executable, "-c", "import typer"]
 # What takes as long to load as all the rest.
 HEAVY = {"rich", "pyarrow", "pandas", "numpy", "pyspark", "delta", "hdfs_native"}
+COMMANDS = every_command()
+IDS = [" ".join(path) or "flo" for path in COMMANDS]
 
 
 def processor_seconds(*command: str | Path) -> float:
@@ -28,24 +32,28 @@ def processor_seconds(*command: str | Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def test_help_is_there_at_once() -> None:
-    """It answers within 0.3 s at a yardstick of 0.5 s, told by what a library takes beside it."""
-    library = [sys.executable, "-c", "import typer"]
-    tried = [(processor_seconds(BIN / "flo", "--help"), processor_seconds(*library))
-             for _ in range(10)]  # fmt: skip
-    ours, theirs = map(min, zip(*tried, strict=True))
+@pytest.mark.parametrize("path", COMMANDS, ids=IDS)
+def test_help_is_there_at_once(path: Words) -> None:
+    """It takes 0.3 s at most, told by what a library takes beside it, at its quickest of twenty."""
+    ours = theirs = float("inf")
+    for _ in range(20):
+        ours = min(ours, processor_seconds(BIN / "flo", *path, "--help"))
+        theirs = min(theirs, processor_seconds(*LIBRARY))
+        if ours < BAR * theirs:
+            break
     assert ours < BAR * theirs
 
 
-@pytest.mark.parametrize("path", every_command(), ids=lambda path: " ".join(path) or "flo")
+@pytest.mark.parametrize("path", COMMANDS, ids=IDS)
 def test_help_loads_little_and_ends_with_an_example(path: Words) -> None:
-    """Help loads nothing that it does not need, and its last lines can be typed."""
-    options = ["-X", "importtime", "-c", "from flo.cli import main; main()", *path, "--help"]
+    """Help loads nothing heavy, warns of nothing, and its last lines can be typed."""
     done = subprocess.run(
-        [sys.executable, *options], capture_output=True, text=True, timeout=60, check=True
-    )
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert not loaded & HEAVY
+        [BIN / "flo", *path, "--help"], env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    said = done.stderr.splitlines()
+    assert not [line for line in said if not line.startswith("import time:")]
+    assert not {line.rpartition("|")[2].strip() for line in said} & HEAVY
     _, found, examples = done.stdout.partition("\n  Example:\n")
     assert found, "the help has no example"
     lines = [line.strip() for line in examples.splitlines()]
