@@ -17,13 +17,23 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
+from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import FEATURES, SNAPSHOTS, TABLES, newest_snapshot
+from lake.tables import (
+    FEATURES,
+    LEDGER,
+    QUARANTINE,
+    SNAPSHOTS,
+    TABLES,
+    newest_snapshot,
+    table_path,
+)
 from streaming.features import FILLED, derived, filled
 
 REASON = "table_constraint"
 
 _PREFIX = "delta.constraints."
+_NOT_NULL = " is not null"
 _ANSI = "spark.sql.ansi.enabled"
 # What our own constraint comes to for a row by itself: no totals are needed to see that.
 _OWN_IN_SHORT = " AND ".join(
@@ -81,6 +91,24 @@ class Constraints:
         return view.withColumns({name: F.col(f"_own_{name}") for name in replaced})
 
 
+def refuse_other_constraints(spark: SparkSession, settings: Settings) -> None:
+    """Make sure that quarantine and ledger take every row: theirs have nowhere else to go.
+
+    Raises:
+        ConfigError: somebody has added a constraint to one of them.
+    """
+    for name in (QUARANTINE, LEDGER):
+        for added in _read(spark, settings, name):
+            table = f"delta.`{table_path(settings, name)}`"
+            remedy = f"DROP CONSTRAINT {added}"
+            if added.endswith(_NOT_NULL):
+                remedy = f"ALTER COLUMN {added.removesuffix(_NOT_NULL)} DROP NOT NULL"
+            raise ConfigError(
+                f"The table {name} has a constraint, {added}. A row that breaks it could go "
+                f"nowhere, so the stream takes nothing in: ALTER TABLE {table} {remedy}."
+            )
+
+
 def _read(spark: SparkSession, settings: Settings, name: str) -> dict[str, str]:
     # As text, it is one call to Java.
     metadata = json.loads(newest_snapshot(spark, settings, name).metadata().json())["metaData"]
@@ -91,7 +119,7 @@ def _read(spark: SparkSession, settings: Settings, name: str) -> dict[str, str]:
     }
     columns = json.loads(metadata["schemaString"])["fields"]
     needed = [column["name"] for column in columns if not column["nullable"]]
-    return found | {f"{column} is not null": f"`{column}` IS NOT NULL" for column in needed}
+    return found | {f"{column}{_NOT_NULL}": f"`{column}` IS NOT NULL" for column in needed}
 
 
 def _names(

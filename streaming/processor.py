@@ -27,7 +27,7 @@ from streaming.accounts import (
     with_verdict,
 )
 from streaming.archive import archive_path, move_to_archive
-from streaming.constraints import Constraints
+from streaming.constraints import Constraints, refuse_other_constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import Drop, NotYet, take_in
@@ -66,6 +66,7 @@ class Processor:
 
         Raises:
             LockedError: another stream has taken over.
+            ConfigError: quarantine or ledger has a constraint.
         """
         self.settings = settings = fence.settings
         self.contract = contract
@@ -80,6 +81,7 @@ class Processor:
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
         self._staging = f"{staging}/{fence.epoch}"
         self._writer = TableWriter(fence, contract, self.ledger)
+        refuse_other_constraints(spark, settings)
         self._tell_accounts(recover(spark, fence, self.ledger).completed)
 
     def process(
@@ -88,6 +90,7 @@ class Processor:
         """Take these files to the end, and return the accounts that were added."""
         with self.mutex:
             started = datetime.now(UTC)
+            refuse_other_constraints(spark, self.settings)
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
             settled, decoded, repeats = self._read_all(planned, batch_id, started)

@@ -154,7 +154,9 @@ class Supervisor:
 
     def _run_query(self, stop: StopRequest) -> None:
         with scratch("spool") as spool:
+            began = time.monotonic()
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
+            log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
             opened = open_checkpoint(self._files, self._settings)
             self._checkpoint = opened.checkpoint

@@ -11,7 +11,8 @@ import pytest
 from batch.dry_run import dry_run
 from batch.verification.verify import verify
 from lake.contract import load_contract
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, table_path
+from lake.errors import ConfigError
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.supervisor import Supervisor
 from tests.lakes import HEADER, DropLake, csv, row
 
@@ -71,6 +72,34 @@ def test_rows_that_break_a_constraint_are_in_quarantine(strict: DropLake, tmp_pa
     [lacks] = strict.take("lacks.csv")
     assert lacks["state"] == "rejected", "its header lacks what `related` compares"
     assert verify(strict.spark, strict.settings, from_archive=True).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "remedy"),
+    [
+        (QUARANTINE, "ADD CONSTRAINT short CHECK (row_no < 3)", "DROP CONSTRAINT short"),
+        (LEDGER, "ADD CONSTRAINT big CHECK (bytes > 1000)", "DROP CONSTRAINT big"),
+    ],
+)
+def test_where_no_row_may_be_refused_a_constraint_is(
+    lake: DropLake, table: str, change: str, remedy: str
+) -> None:
+    """On quarantine or ledger, found at a start or in mid-stream: told with its remedy, and over.
+
+    The remedy helps, and nothing has been taken in before.
+    """
+    processor = lake.processor()
+    path = f"delta.`{table_path(lake.settings, table)}`"
+    lake.spark.sql(f"ALTER TABLE {path} {change}")
+    lake.put("a.csv", csv(row("c1"), row("c2"), row("")))
+    for take in (lake.processor, lambda: lake.take(processor=processor)):
+        with pytest.raises(ConfigError, match=f"{table} has a constraint") as told:
+            take()
+        assert f"ALTER TABLE {path} {remedy}." in str(told.value)
+    assert lake.count(SNAPSHOTS) == 0
+    lake.spark.sql(f"ALTER TABLE {path} {remedy}")
+    [account] = lake.take()
+    assert (account["state"], account["rows_quarantined"]) == ("ingested", 1)
 
 
 def test_our_own_constraint_holds_where_the_contract_has_no_rule(
