@@ -31,6 +31,7 @@ _INDEXED = (
     "archived_path",
     "columns",
     "rows_quarantined",
+    "batch_id",
 )
 
 
@@ -146,6 +147,7 @@ class Ledger:
         self._ingested: dict[str, tuple[str, ...]] = {}
         self._seen: dict[tuple[str, int], LedgerRow] = {}
         self._newest: dict[str, int] = {}
+        self._last_batch = -1
         self._load(spark)
 
     def _load(self, spark: SparkSession) -> None:
@@ -166,6 +168,8 @@ class Ledger:
         self._seen[row.key] = replace(row, columns=header)
         if row.state == State.INGESTED and row.drop_id:
             self._ingested[row.drop_id] = header
+        if row.batch_id is not None:
+            self._last_batch = max(row.batch_id, self._last_batch)
         for name in _VERSIONS:
             value = getattr(row, name)
             if value is not None:
@@ -189,9 +193,9 @@ class Ledger:
         """Find the account of one file."""
         return self._seen.get((path, modified_ms))
 
-    def paths(self) -> set[str]:
-        """Paths of all files that have been accounted for, as they were in landing."""
-        return {path for path, _ in self._seen}
+    def next_batch(self) -> int:
+        """Number of the batch that comes after all that have an account."""
+        return self._last_batch + 1
 
     def newest_version(self, column: str) -> int:
         """Newest table version that an account names (column such as ``features_version``)."""

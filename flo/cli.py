@@ -10,7 +10,6 @@ import typer
 
 from flo import (
     audit_command,
-    checkpoint_commands,
     data_commands,
     drop_commands,
     ledger_commands,
@@ -62,7 +61,6 @@ for _group in (
     drop_commands,
     ledger_commands,
     audit_command,
-    checkpoint_commands,
     verify_commands,
     maintain_command,
     query_commands,

@@ -51,7 +51,6 @@ def status_rows(
     yield "last batch at", batch.finished_at if batch else None
     yield "rows a second", batch.rows_a_second if batch else None
     yield "batch in hand", int(at.in_hand.name) if at.in_hand else None
-    yield "checkpoint", f"{at.fault.value}: {at.why}" if at.fault else "sound"
     features = at.tables.get("customer_features")
     yield "features version", features.version if features else None
     yield "KPIs of features version", at.kpis.features_version
@@ -127,8 +126,6 @@ def _sentences(at: Standing, settings: Settings) -> Iterator[tuple[str, str, str
     yield "24 hours", _say_share(at.last_day), ""
     yield "ever", _say_share(at.ever), ""
     yield "KPIs", _say_kpis(at), ""
-    if at.fault:
-        yield "checkpoint", f"{at.fault.value}: {at.why}", "yellow"
     for key, value in settings.shown_spark.items():
         yield "setting", f"spark: {key} = {value}", "dim"
 

@@ -30,17 +30,13 @@ class StreamBegan:
 
 
 @dataclass(frozen=True)
-class QueryStarted:
-    """A query runs, which looks for files; ``run`` is another one for each start."""
-
-    run: str
+class StreamWorks:
+    """From now on drops are taken in as they come."""
 
 
 @dataclass(frozen=True)
-class QueryEnded:
-    """A query has ended, well or not."""
-
-    run: str
+class StreamPaused:
+    """The stream has ended, or waits for trouble to pass."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +48,19 @@ class LandingSeen:
 
 @dataclass(frozen=True)
 class DropsAccounted:
-    """These accounts were written into the ledger, by a batch, a sweep or a recovery."""
+    """These accounts were written into the ledger, by a batch, a round or a recovery."""
 
     accounts: Sequence[LedgerRow]
 
 
 @dataclass(frozen=True)
 class BatchDone:
-    """A batch has done all its work; its commit in Spark's checkpoint is next.
+    """A batch has done all its work.
 
     Attributes:
-        number: Spark's.
-        accounts: those that it added; none where it was a repetition.
-        seconds: how long it took, from its plan on.
+        number: the ledger's.
+        accounts: those that it added.
+        seconds: how long it took.
         phases: what of that each part took, in seconds.
     """
 
@@ -88,17 +84,9 @@ class BatchDone:
 
 
 @dataclass(frozen=True)
-class BatchCommitted:
-    """Spark has noted that a batch is done.
+class TriggerDone:
+    """Spark's query has looked for files and called for a round; what it took of its own."""
 
-    Attributes:
-        number: Spark's.
-        seconds: how long all of it took, from looking for files to this note.
-        phases: the parts of it that are Spark's own.
-    """
-
-    number: int
-    seconds: float
     phases: Mapping[Phase, float]
 
 
@@ -119,12 +107,12 @@ class Retrying:
 
 Event = (
     StreamBegan
-    | QueryStarted
-    | QueryEnded
+    | StreamWorks
+    | StreamPaused
     | LandingSeen
     | DropsAccounted
     | BatchDone
-    | BatchCommitted
+    | TriggerDone
     | KpisShown
     | Retrying
 )

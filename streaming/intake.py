@@ -10,6 +10,9 @@ from lake.errors import AccessError, DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem
 from streaming.decode.room import Room
 
+VANISHED = "vanished"
+"""Why a file is refused that was there when landing was listed, and is gone."""
+
 _CHUNK = 2**20
 
 
@@ -46,7 +49,7 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
     before = files.status(path)
     if before is None:
         raise DropRejected(
-            "vanished", "the file was there when it was noticed and is gone; put it there again"
+            VANISHED, "the file was there when it was noticed and is gone; put it there again"
         )
     if before.is_dir:
         raise DropRejected("is_directory", "landing takes files; put the files themselves there")

@@ -33,7 +33,7 @@ class Phase(StrEnum):
     COMMIT = "commit"
 
 
-# By thread: a sweep beside a batch takes part in none.
+# By thread: what goes on beside a batch takes part in none.
 _seconds: ContextVar[dict[Phase, float] | None] = ContextVar("seconds", default=None)
 
 

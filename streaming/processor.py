@@ -1,9 +1,9 @@
-"""One batch: from the files that the source planned to their rows, their accounts, the archive."""
+"""One batch: from files in landing to their rows, their accounts, the archive."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +12,14 @@ from threading import RLock
 import structlog
 from pyspark.sql import SparkSession
 
+from checkpoints.in_hand import look_in_hand, staging_path, tell_in_hand
 from checkpoints.ledger import Ledger, LedgerRow, State
 from checkpoints.recovery import recover
-from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract
 from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fence import Fence
-from lake.fs import FileInfo, FileSystem, from_millis
+from lake.fs import FileInfo, FileSystem
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
@@ -30,7 +30,7 @@ from streaming.archive import archive_path, move_to_archive
 from streaming.constraints import Constraints, refuse_other_constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
-from streaming.intake import Drop, NotYet, take_in
+from streaming.intake import VANISHED, Drop, NotYet, take_in
 from streaming.phases import Phase, phase
 from streaming.rows import judging
 from streaming.write import TableWriter
@@ -52,6 +52,9 @@ class Processor:
 
     Every step may be repeated: rows of a drop are written once, or taken back by
     :func:`checkpoints.recovery.recover` before the next batch; the ledger row comes last.
+
+    Attributes:
+        left_undone: whether an earlier stream did not come to the end of its last batch.
     """
 
     def __init__(
@@ -72,11 +75,11 @@ class Processor:
         self.contract = contract
         self.files = FileSystem.of(spark)
         self.ledger = Ledger(spark, fence)
-        self.deferred: dict[str, SeenFile] = {}
         self.mutex = RLock()
         self.tell = tell
         self._spool = spool
-        staging = settings.path("checkpoints", "staging")
+        self.left_undone = look_in_hand(self.files, settings) is not None
+        staging = staging_path(settings)
         self.files.delete(staging)
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
         self._staging = f"{staging}/{fence.epoch}"
@@ -85,19 +88,35 @@ class Processor:
         self._tell_accounts(recover(spark, fence, self.ledger).completed)
 
     def process(
-        self, spark: SparkSession, planned: list[SeenFile], batch_id: int
+        self,
+        spark: SparkSession,
+        landed: Sequence[FileInfo],
+        after: Callable[[SparkSession], None] | None = None,
     ) -> list[LedgerRow]:
-        """Take these files to the end, and return the accounts that were added."""
+        """Take these files to the end, and return their accounts.
+
+        A file has none, and stays where it is, while a writer holds it open.
+
+        Args:
+            spark: the session of the batch.
+            landed: files of landing that have no account.
+            after: what a batch in which there were drops ends with.
+        """
         with self.mutex:
-            started = datetime.now(UTC)
+            started, number = datetime.now(UTC), self.ledger.next_batch()
             refuse_other_constraints(spark, self.settings)
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
-            settled, decoded, repeats = self._read_all(planned, batch_id, started)
-            written = self._write(spark, decoded, batch_id) if decoded else []
+            staged = f"{self._staging}/{number}"
+            tell_in_hand(self.files, staged, [info.name for info in landed])
+            rows = [self._open_account(info, number, started) for info in landed]
+            settled, decoded, repeats = self._read_all(rows, staged)
+            written = self._write(spark, decoded, staged) if decoded else []
             settled += [*written, *(as_repeat(row, written) for row in repeats)]
             self.finish(spark, settled)
-            self.files.delete(f"{self._staging}/{batch_id}")
+            if settled and after is not None:
+                after(spark)
+            self.files.delete(staged)
             return settled
 
     def finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
@@ -134,7 +153,7 @@ class Processor:
     def archive(self, row: LedgerRow) -> None:
         """Move the file of an account to the archive, if it still is the one accounted for."""
         info = self.files.status(row.path)
-        # A file that changed since then is not the one that was accounted for: the sweep sees it.
+        # A file that changed since then is not the one that was accounted for: the next round's.
         if info is not None and row.archived_path and self.account_of(info) is not None:
             move_to_archive(self.files, row.path, row.archived_path)
             failpoint("during_archive")
@@ -144,20 +163,17 @@ class Processor:
             self.tell(DropsAccounted(rows))
 
     def _read_all(
-        self, planned: list[SeenFile], batch_id: int, started: datetime
+        self, rows: Sequence[LedgerRow], staged: str
     ) -> tuple[list[LedgerRow], list[Decoded], list[LedgerRow]]:
         """Read each file: what is settled at once, what goes on, and what repeats one of those."""
         settled: list[LedgerRow] = []
         decoded: list[Decoded] = []
         repeats: list[LedgerRow] = []
-        for number, file in enumerate(planned):
-            path, info = file.path, self.files.status(file.path)
-            if self._is_done(file, info):
-                continue
-            row = self._account(info, file, batch_id, started)
+        for number, opened in enumerate(rows):
+            row = opened
             try:
                 with phase(Phase.INTAKE):
-                    drop = take_in(self.files, path, self._spool / str(number))
+                    drop = take_in(self.files, row.path, self._spool / str(number))
                 row = replace(
                     row,
                     drop_id=drop.drop_id,
@@ -170,38 +186,27 @@ class Processor:
                     repeats.append(row)
                 else:
                     with phase(Phase.DECODE):
-                        decoded.append(self._decode(drop, row, batch_id))
+                        decoded.append(self._decode(drop, row, staged))
             except DropRejected as refusal:
-                settled.append(replace(row, reason=str(refusal)))
+                kept = None if refusal.code == VANISHED else row.archived_path
+                settled.append(replace(row, reason=str(refusal), archived_path=kept))
             except NotYet:
-                self.deferred[path] = file
-                log.info("waiting", file=path.rsplit("/", 1)[-1], why="still being written")
+                log.info("waiting", file=row.path.rsplit("/", 1)[-1], why="still being written")
         return settled, decoded, repeats
 
-    def _is_done(self, planned: SeenFile, info: FileInfo | None) -> bool:
-        """Tell whether a planned file needs no more work; heal a move that a crash left out."""
-        done = self.ledger.find(planned.path, info.modified_ms if info else planned.modified_ms)
-        if done is not None and info is not None:
-            self.archive(done)
-        # Another file that only looks like this one is the sweep's: it gets a name of its own.
-        return done is not None and (info is None or done.archived_path is not None)
-
-    def _account(
-        self, info: FileInfo | None, planned: SeenFile, batch_id: int, started: datetime
-    ) -> LedgerRow:
+    def _open_account(self, info: FileInfo, batch: int, started: datetime) -> LedgerRow:
         """Open a file's account as refused, which is what it stays unless all goes well."""
-        path = planned.path
         return LedgerRow(
-            path=path,
-            bytes=info.size if info else 0,
-            modified_at=info.modified_at if info else from_millis(planned.modified_ms),
+            path=info.path,
+            bytes=info.size,
+            modified_at=info.modified_at,
             state=State.REJECTED,
             started_at=started,
-            batch_id=batch_id,
-            archived_path=archive_path(self.settings, self.files, path, started) if info else None,
+            batch_id=batch,
+            archived_path=archive_path(self.settings, self.files, info.path, started),
         )
 
-    def _decode(self, drop: Drop, row: LedgerRow, batch_id: int) -> Decoded:
+    def _decode(self, drop: Drop, row: LedgerRow, staging: str) -> Decoded:
         staged = drop.spool.with_suffix(".parquet")
         found = decode_drop(
             drop.spool,
@@ -212,13 +217,13 @@ class Processor:
             max_line_bytes=self.settings.max_line_bytes,
         )
         drop.spool.unlink()
-        self.files.upload(staged, f"{self._staging}/{batch_id}/{drop.drop_id}.parquet")
+        self.files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
         staged.unlink()
         return Decoded(drop, found, with_findings(row, found))
 
-    def _write(self, spark: SparkSession, decoded: list[Decoded], batch_id: int) -> list[LedgerRow]:
+    def _write(self, spark: SparkSession, decoded: list[Decoded], staging: str) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
-        staged = spark.read.parquet(f"{self._staging}/{batch_id}")
+        staged = spark.read.parquet(staging)
         drops = [(each.drop, each.found) for each in decoded]
         constraints = Constraints.of(spark, self.settings)
         with judging(spark, staged, drops, self.contract, constraints) as judged:

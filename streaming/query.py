@@ -1,4 +1,4 @@
-"""A running query, whose failure is what the batch raised and not Java's wrapping of it."""
+"""A running query, whose failure is what a round raised and not Java's wrapping of it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,44 @@ from lake.errors import LockedError
 log = structlog.get_logger()
 
 
-class Stopping(Exception):  # noqa: N818 - a request, not an error
-    """A batch was planned after the request to stop: it is left for the next start."""
+class QueryFailed(Exception):  # noqa: N818 - Spark's failure, which is its cause
+    """The query itself failed, and no round of ours.
+
+    Attributes:
+        at_start: it had not come to wait for files yet: its checkpoint may be of no use.
+    """
+
+    def __init__(self, cause: BaseException, *, at_start: bool) -> None:
+        super().__init__(str(cause))
+        self.__cause__ = cause
+        self.at_start = at_start
 
 
 class RunningQuery:
     """One start of the stream's query."""
 
     def __init__(self, query: StreamingQuery, failures: Sequence[BaseException]) -> None:
-        """Watch a query; its batches put what they raise into ``failures``."""
+        """Watch a query; its rounds put what they raise into ``failures``."""
         self._query = query
         self._failures = failures
+        self._has_waited = False
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long, and tell whether it has come.
 
         Raises:
-            BaseException: what a batch raised, or what Spark says where none did.
+            BaseException: what a round raised.
+            QueryFailed: what Spark says where none did.
         """
         try:
             # Spark takes a fraction of a second, whatever its annotation says.
-            return bool(self._query.awaitTermination(seconds))  # type: ignore[arg-type]
-        except PySparkException:
-            if not self._failures:
-                raise
-            if isinstance(self._failures[0], Stopping):
-                return True
-            raise self._failures[0] from None
+            has_ended = bool(self._query.awaitTermination(seconds))  # type: ignore[arg-type]
+        except PySparkException as error:
+            if self._failures:
+                raise self._failures[0] from None
+            raise QueryFailed(error, at_start=not self._has_waited) from error
+        self._has_waited |= self._query.status["message"].startswith("Waiting")
+        return has_ended
 
     @property
     def idle(self) -> bool:

@@ -43,7 +43,6 @@ def landed_files(spark: SparkSession, settings: Settings) -> DataFrame:
         spark.readStream.format("binaryFile")
         .option("pathGlobFilter", NAMES)
         .option("maxFileAge", "36500d")
-        .option("maxFilesPerTrigger", str(settings.max_files_per_batch))
         .schema(_FILES)
         .load(settings.landing)
         .select("path")

@@ -1,17 +1,18 @@
-"""Run the query until told to stop: recover, retry what passes, sweep, and end cleanly."""
+"""Hold rounds until told to stop: recover, retry what passes, and end cleanly."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from checkpoints.ledger import LedgerRow
 from checkpoints.lock import StreamLock
-from checkpoints.rebuilding import open_checkpoint
+from checkpoints.query_checkpoint import checkpoint_path, has_grown_long, set_aside
 from lake.causes import recognise, tell, transient
 from lake.contract import Contract
 from lake.errors import FloError, LockedError, ServiceError
@@ -20,21 +21,31 @@ from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem
 from lake.scratch import scratch
 from lake.settings import Settings
-from streaming.events import BatchDone, LandingSeen, Retrying, StreamBegan, Tell, tell_nobody
+from streaming.background import Background
+from streaming.events import (
+    BatchDone,
+    LandingSeen,
+    Retrying,
+    StreamBegan,
+    StreamPaused,
+    StreamWorks,
+    Tell,
+    tell_nobody,
+)
 from streaming.patience import Patience
 from streaming.phases import timed_phases
 from streaming.processor import Processor
-from streaming.query import RunningQuery, Stopping
+from streaming.query import QueryFailed, RunningQuery
+from streaming.rounds import take_round
 from streaming.source import drops_in_landing, landed_files
 from streaming.stopping import StopRequest
-from streaming.sweep import find_deferred, sweep
 
 log = structlog.get_logger()
 
 AfterBatch = Callable[[SparkSession], None]
 
 _QUIET_SECONDS = 60
-"""A query that has waited for files for so long is well, though it has had no batch."""
+"""A stream that has waited for files for so long is well, though it has had no batch."""
 
 
 class Supervisor:
@@ -60,10 +71,8 @@ class Supervisor:
         self._files = FileSystem.of(spark)
         self._lock = StreamLock(self._files, settings)
         self._stop = StopRequest(self._files, settings)
-        self._seen: set[str] = set()
         self._patience = Patience(settings.retry_seconds)
         self._locked = False
-        self._taken = False
         self._next_look = 0.0
 
     @property
@@ -89,11 +98,11 @@ class Supervisor:
         return 130 if self._stop.interrupted else 0
 
     def _run_with_retries(self, stop: StopRequest) -> None:
-        """Start the query anew after transient trouble, with growing pauses."""
+        """Begin anew after transient trouble, with growing pauses."""
         while not stop:
             try:
                 self._take_lock()
-                self._run_query(stop)
+                self._work(stop)
                 return
             except (FloError, PySparkException, Py4JError, OSError) as error:
                 trouble = self._lost() or recognise(error, "The stream cannot work") or error
@@ -152,58 +161,76 @@ class Supervisor:
         except FloError as error:
             log.warning("lock not given back", why=str(error), next="a start takes it over")
 
-    def _run_query(self, stop: StopRequest) -> None:
+    def _work(self, stop: StopRequest) -> None:
         with scratch("spool") as spool:
             began = time.monotonic()
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
             log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
-            opened = open_checkpoint(self._files, self._settings)
-            self._checkpoint = opened.checkpoint
-            self._seen = {file.path for file in opened.committed}
-            processor.deferred = find_deferred(processor, opened.committed)
+            if processor.left_undone and self._after_batch is not None:
+                self._after_batch(self._spark)
             log.info("watching", landing=self._settings.landing, once=self._once)
-            if self._once:
-                self._drain(processor, stop)
-            else:
-                self._watch(processor, stop)
+            self._tell(StreamWorks())
+            try:
+                if self._once:
+                    self._drain(processor, stop)
+                else:
+                    self._watch(processor, stop)
+            finally:
+                self._tell(StreamPaused())
+
+    def _drain(self, processor: Processor, stop: StopRequest) -> None:
+        """Take in what is there now; what comes later is for the next time."""
+        present = {info.path for info in drops_in_landing(self._files, self._settings)}
+        with Background() as rounds:
+            rounds.start(lambda: self._round(processor, self._spark, present))
+            while rounds.busy(self._settings.poll_seconds):
+                self._lock.refresh()
+                self._look_at_landing()
+                stop.poll()
 
     def _watch(self, processor: Processor, stop: StopRequest) -> None:
-        swept, quiet = 0.0, time.monotonic() + _QUIET_SECONDS
-        with self._start(processor) as query:
+        """Hold rounds whenever the query sees new files, and every ``sweep_seconds``."""
+        if has_grown_long(self._files, self._settings):
+            self._set_checkpoint_aside("its list of files has grown long")
+        try:
+            self._watch_query(processor, stop)
+        except QueryFailed as failed:
+            cause = failed.__cause__ or failed
+            if not failed.at_start:
+                raise cause from None
+            # It may be the checkpoint. Where it is not, the same comes again on a fresh one.
+            self._set_checkpoint_aside(tell(cause))
+            try:
+                self._watch_query(processor, stop)
+            except QueryFailed as again:
+                raise (again.__cause__ or again) from None
+
+    def _set_checkpoint_aside(self, why: str) -> None:
+        aside = set_aside(self._files, self._settings)
+        log.warning("checkpoint set aside", why=why, to=aside)
+
+    def _watch_query(self, processor: Processor, stop: StopRequest) -> None:
+        now = time.monotonic()
+        due, quiet = now + self._settings.sweep_seconds, now + _QUIET_SECONDS
+        with Background() as rounds, self._start(processor) as query:
             while not stop.poll():
                 if query.wait(self._settings.poll_seconds):
                     return
                 self._lock.refresh()
-                due = time.monotonic() - swept > self._settings.sweep_seconds
-                if due and self._sweep_between_batches(processor):
-                    swept = time.monotonic()
-                if query.idle and (self._taken or time.monotonic() > quiet):
+                self._look_at_landing()
+                if rounds.busy():
+                    continue
+                now = time.monotonic()
+                if now > due:
+                    rounds.start(lambda: self._round(processor, self._spark))
+                    due = now + self._settings.sweep_seconds
+                if now > quiet and query.idle:
                     self._patience.got_on()
             query.finish()
 
-    def _sweep_between_batches(self, processor: Processor) -> bool:
-        """Sweep, unless a batch is in hand, and tell whether it was done.
-
-        A long batch must not be waited for: this thread shows that the stream is alive, and looks
-        for the request to stop.
-        """
-        if not processor.mutex.acquire(timeout=self._settings.poll_seconds):
-            self._look_at_landing()
-            return False
-        try:
-            self._sweep(processor)
-        finally:
-            processor.mutex.release()
-        return True
-
-    def _sweep(self, processor: Processor) -> None:
-        # It gives files in landing other names, which no table would refuse.
-        self._lock.confirm()
-        sweep(self._spark, processor, self._seen)
-
     def _look_at_landing(self) -> None:
-        """Tell what waits while a batch is in hand, which takes a twentieth of the time at most."""
+        """Tell what waits, which takes a twentieth of the time at most."""
         began = time.monotonic()
         if began < self._next_look:
             return
@@ -211,39 +238,13 @@ class Supervisor:
         took = time.monotonic() - began
         self._next_look = began + max(self._settings.sweep_seconds, 20 * took)
 
-    def _drain(self, processor: Processor, stop: StopRequest) -> None:
-        """Take in every whole file that is there now; what comes later is for the next time."""
-        present = self._whole_files()
-        while not stop.poll():
-            self._sweep(processor)
-            with self._start(processor) as query:
-                while not query.wait(self._settings.poll_seconds):
-                    self._lock.refresh()
-                    self._look_at_landing()
-                    if stop.poll():
-                        query.finish()
-                        return
-            self._sweep(processor)
-            left = {(info.size, info.modified_ms) for info in self._whole_files()}
-            if not left & {(info.size, info.modified_ms) for info in present}:
-                return
-            log.info("again", files=len(left))
-        return
-
-    def _whole_files(self) -> list[FileInfo]:
-        return [
-            info
-            for info in drops_in_landing(self._files, self._settings)
-            if not self._files.is_being_written(info.path)
-        ]
-
     def _start(self, processor: Processor) -> RunningQuery:
+        """Start the query that wakes the stream up when there are new files."""
         failures: list[BaseException] = []
-        self._taken = False
 
-        def take(frame: DataFrame, batch_id: int) -> None:
+        def take(frame: DataFrame, _: int) -> None:
             try:
-                self._take(processor, frame.sparkSession, batch_id)
+                self._round(processor, frame.sparkSession)
             except BaseException as error:
                 failures.append(error)
                 raise
@@ -251,32 +252,45 @@ class Supervisor:
         writer = (
             landed_files(self._spark, self._settings)
             .writeStream.queryName("flo")
-            .option("checkpointLocation", self._checkpoint.path)
+            .option("checkpointLocation", checkpoint_path(self._settings))
             .foreachBatch(take)
+            .trigger(processingTime=f"{self._settings.trigger_seconds} seconds")
         )
-        interval = f"{self._settings.trigger_seconds} seconds"
-        trigger = {"availableNow": True} if self._once else {"processingTime": interval}
-        return RunningQuery(writer.trigger(**trigger).start(), failures)
+        try:
+            return RunningQuery(writer.start(), failures)
+        except (PySparkException, Py4JError) as error:
+            raise QueryFailed(error, at_start=True) from error
 
-    def _take(self, processor: Processor, spark: SparkSession, batch_id: int) -> None:
-        if self._stop:
-            raise Stopping
-        if self._taken:  # and committed, as there is a next one
-            self._patience.got_on()
-        failpoint("after_offsets")
-        # The source's own list says which files it planned: reading them through Spark would
-        # lose one that has vanished since, without a word.
-        planned, began = self._checkpoint.files_of(batch_id), time.monotonic()
+    def _round(
+        self, processor: Processor, spark: SparkSession, among: Collection[str] | None = None
+    ) -> None:
+        """Hold a round, after any other that is being held."""
+
+        def take(batch: Sequence[FileInfo]) -> Sequence[LedgerRow]:
+            return self._take(processor, spark, batch)
+
+        with processor.mutex:
+            # It gives files in landing other names, which no table would refuse.
+            self._lock.confirm()
+            left = take_round(spark, processor, take, lambda: self._stop, among)
+        if left and self._once:
+            log.warning("left in landing", files=left, why="still being written")
+
+    def _take(
+        self, processor: Processor, spark: SparkSession, batch: Sequence[FileInfo]
+    ) -> Sequence[LedgerRow]:
+        failpoint("before_batch")
+        began = time.monotonic()
         with timed_phases() as phases:
-            accounts = processor.process(spark, planned, batch_id)
-            self._seen.update(file.path for file in planned)
-            if self._after_batch is not None:
-                self._after_batch(spark)
-        done = BatchDone(batch_id, accounts, time.monotonic() - began, phases)
-        log.info("batch", **done.figures())
-        self._tell(done)
-        failpoint("before_commit")
-        self._taken = True
+            accounts = processor.process(spark, batch, self._after_batch)
+        if accounts:
+            number = max(each.batch_id or 0 for each in accounts)
+            done = BatchDone(number, accounts, time.monotonic() - began, phases)
+            log.info("batch", **done.figures())
+            self._tell(done)
+            self._patience.got_on()
+        failpoint("after_batch")
+        return accounts
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:

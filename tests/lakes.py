@@ -12,7 +12,6 @@ from uuid import uuid4
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
-from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import Contract, load_contract
 from lake.fence import FENCED, Fence, epoch_of
 from lake.fs import FileInfo, FileSystem
@@ -20,6 +19,7 @@ from lake.initialise import initialise
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, TABLES, table_path, table_version
 from streaming.processor import Processor
+from streaming.rounds import settle_landing
 from tests.reading import read_table
 
 HEADER = (
@@ -38,7 +38,6 @@ class DropLake:
         self.settings = settings
         self.files = FileSystem.of(spark)
         self.contract: Contract = load_contract(settings.contract)
-        self._batches = 0
         self._open: Processor | None = None
         self._ledger_version = -1
 
@@ -104,15 +103,9 @@ class DropLake:
 
         Returns the accounts that were added, as dictionaries.
         """
-        infos = [
-            info
-            for info in self.files.list(self.settings.landing)
-            if not names or info.name in names
-        ]
-        planned = [SeenFile(info.path, info.modified_ms, 0) for info in infos]
-        self._batches += 1
         running, self._open = processor or self._running(), None
-        rows = running.process(self.spark, planned, self._batches)
+        new = settle_landing(self.spark, running)
+        rows = running.process(self.spark, [f for f in new if not names or f.name in names])
         if processor is None:
             self._open = running
             self._ledger_version = table_version(self.spark, self.settings, LEDGER)

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from batch.standing.lake import Standing
 from checkpoints.ledger import State
-from checkpoints.rebuilding import Fault
 from lake.tables import FEATURES, LEDGER
 
 LONG = timedelta(minutes=10)
@@ -53,12 +52,8 @@ def _no_tables(at: Standing) -> str | None:
     return None if LEDGER in at.tables else "There are no tables here yet"
 
 
-def _newer_checkpoint(at: Standing) -> str | None:
-    return f"The checkpoint is of no use here, as {at.why}" if at.fault is Fault.NEWER else None
-
-
 def _no_stream(at: Standing) -> str | None:
-    if at.running or LEDGER not in at.tables or at.fault is Fault.NEWER:
+    if at.running or LEDGER not in at.tables:
         return None
     if at.pending.files:
         return (
@@ -69,12 +64,6 @@ def _no_stream(at: Standing) -> str | None:
     if at.in_hand is not None:
         return f"No stream runs, and batch {at.in_hand.name} is not done"
     return None
-
-
-def _damaged(at: Standing) -> str | None:
-    if at.fault is None or at.fault is Fault.NEWER or not at.running:
-        return None
-    return f"The checkpoint of the running stream is {at.fault.value} ({at.why})"
 
 
 def _stuck(at: Standing) -> str | None:
@@ -130,11 +119,9 @@ def _count(count: int, one: str, many: str) -> str:
 
 RULES = (
     Rule("no_tables", "flo init", _no_tables),
-    Rule("newer_checkpoint", "flo checkpoint rebuild", _newer_checkpoint),
     Rule("no_stream", "flo stream", _no_stream),
-    Rule("damaged", "flo checkpoint show", _damaged),
-    Rule("stuck", "flo checkpoint show", _stuck),
-    Rule("idle", "flo checkpoint show", _idle),
+    Rule("stuck", "flo watch", _stuck),
+    Rule("idle", "flo watch", _idle),
     Rule("unaccounted", "flo audit", _unaccounted),
     Rule("rejected", "flo drops --state rejected", _rejected),
     Rule("quarantine", "flo quarantine", _quarantine),

@@ -1,20 +1,18 @@
-"""Whether any file is unaccounted for: landing, checkpoint, ledger and archive, side by side."""
+"""Whether any file is unaccounted for: landing, ledger and archive, side by side."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow, State
-from checkpoints.spark_checkpoint import SeenFile
-from lake.fs import FileInfo, from_millis
+from lake.fs import FileInfo
 from streaming.source import UNFINISHED
-from streaming.sweep import names_of
 
 ABANDONED_AFTER = timedelta(hours=24)
 """How long a name that waits for its rename is believed to be still at work."""
@@ -23,7 +21,6 @@ ABANDONED_AFTER = timedelta(hours=24)
 class Kind(StrEnum):
     """What can be wrong with a file; the codes are stable."""
 
-    LOST = "lost"
     ABANDONED = "abandoned"
     NOT_IN_LEDGER = "not_in_ledger"
     ARCHIVED_FILE_GONE = "archived_file_gone"
@@ -73,14 +70,12 @@ def audit_files(take_look: Callable[[], Look], now: datetime | None = None) -> A
 def find_unaccounted(look: Look, now: datetime) -> list[Finding]:
     """List the files that are none of pending, ingested, duplicate and rejected, by path.
 
-    * ``lost``: planned in a batch that is done, without an account and no longer in landing,
-      neither by its name nor by one that the sweep made of it.
     * ``abandoned``: waits for its rename (``x.tmp``, ``_x``, ``x._COPYING_``) for a day.
     * ``not_in_ledger``: in the archive, and no account names it or a directory that it is in.
     * ``archived_file_gone``, ``archived_file_changed``: not (as it was) where its account says.
       A file that is accounted for and still in landing only waits for its move.
     """
-    found = [*_lost(look), *_abandoned(look, now), *_not_in_ledger(look), *_not_kept(look)]
+    found = [*_abandoned(look, now), *_not_in_ledger(look), *_not_kept(look)]
     return sorted(found, key=lambda each: (each.path, each.finding))
 
 
@@ -93,47 +88,12 @@ def count_states(look: Look, unaccounted: set[str]) -> dict[str, int]:
         if row.archived_path is not None and row.archived_path not in kept
     }
     pending = {info.path for info in look.landing if _appearance(info) not in moving}
-    pending |= {file.path for file in _without_account(look, look.uncommitted)}
     states = Counter(row.state for row in look.accounts)
     shown = [each for each in State if states[each] or each is not State.UNDONE]
     return {
         "pending": len(pending - unaccounted),
         **{each.value: states[each] for each in shown},
     }
-
-
-def _lost(look: Look) -> Iterator[Finding]:
-    for file in _without_account(look, look.committed):
-        yield Finding(
-            file.path,
-            Kind.LOST,
-            "the stream noticed it, and it has neither an account nor a place in landing; "
-            "put the file into landing again",
-        )
-
-
-def _without_account(look: Look, planned: Iterable[SeenFile]) -> Iterator[SeenFile]:
-    """Choose the planned files that have no account and are not in landing.
-
-    A file that the sweep renamed stands for the one that was planned.
-    """
-    landed = {name for info in look.landing for name in names_of(info.path)}
-    accounts: dict[str, list[LedgerRow]] = defaultdict(list)
-    for row in look.accounts:
-        for name in names_of(row.path):
-            accounts[name].append(row)
-    for file in planned:
-        own = (row for row in accounts.get(file.path, ()) if _may_account_for(row, file))
-        if file.path not in landed and next(own, None) is None:
-            yield file
-
-
-def _may_account_for(row: LedgerRow, file: SeenFile) -> bool:
-    """Tell an account from that of an earlier file which had the same name.
-
-    The time may differ, as a file can be overwritten between being planned and being read.
-    """
-    return row.key[1] == file.modified_ms or row.started_at >= from_millis(file.modified_ms)
 
 
 def _abandoned(look: Look, now: datetime) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
+from checkpoints.in_hand import names_in_hand
 from lake.reading import Lake
 from lake.settings import Settings
 from streaming.source import drops_in_landing
@@ -23,18 +23,9 @@ class OnItsWay:
 
 def drops_on_their_way(lake: Lake, settings: Settings) -> list[OnItsWay]:
     """List the drops in landing, those in hand first, then by age."""
-    in_hand = _files_in_hand(lake, settings)
+    in_hand = names_in_hand(lake.files, settings)
     found = [
-        OnItsWay(info.name, info.size, info.modified_at, info.path in in_hand)
+        OnItsWay(info.name, info.size, info.modified_at, info.name in in_hand)
         for info in drops_in_landing(lake.files, settings)
     ]
     return sorted(found, key=lambda each: (not each.in_hand, each.modified_at, each.name))
-
-
-def _files_in_hand(lake: Lake, settings: Settings) -> set[str]:
-    checkpoint = SparkCheckpoint(lake.files, checkpoint_path(settings))
-    number = checkpoint.batch_in_hand()
-    try:
-        return set() if number is None else {file.path for file in checkpoint.files_of(number)}
-    except DamagedCheckpointError:
-        return set()

@@ -14,10 +14,9 @@ from batch.standing.accounts import Pending, look_at_landing, newest_accounts
 from batch.standing.audit import Finding, audit_files
 from batch.standing.places import AUDITED, take_look
 from checkpoints.holder import Holder
+from checkpoints.in_hand import look_in_hand
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.lock import LockView
-from checkpoints.rebuilding import Fault, examine
-from checkpoints.spark_checkpoint import DamagedCheckpointError, SparkCheckpoint, checkpoint_path
 from lake.fs import FileInfo, from_micros
 from lake.reading import Lake, Question, TableState
 from lake.settings import Settings
@@ -94,8 +93,7 @@ class Standing:
         now: when it was.
         holder: who holds the stream's lock, alive or dead.
         alive: whether that process runs.
-        in_hand: the offsets of the batch that is planned and not done: its name is the number.
-        fault: what is wrong with the checkpoint, and ``why`` in words.
+        in_hand: the directory of the batch that is being taken in: its name is the number.
         tables: by name; empty where there are no tables yet.
         newest: the account that was written last.
         rows: how many each table has that the ledger counts.
@@ -107,8 +105,6 @@ class Standing:
     alive: bool
     pending: Pending
     in_hand: FileInfo | None
-    fault: Fault | None
-    why: str
     tables: dict[str, TableState]
     newest: Mapping[str, Any] | None = None
     last_batch: Batch | None = None
@@ -142,7 +138,7 @@ class Standing:
 def look_at_lake(
     lake: Lake, settings: Settings, now: datetime | None = None, *, audit: bool = True
 ) -> Standing:
-    """Look at everything; a lake without tables is no error, nor is a damaged checkpoint.
+    """Look at everything; a lake without tables is no error.
 
     Args:
         lake: its files and tables.
@@ -155,9 +151,7 @@ def look_at_lake(
     if LEDGER not in standing.tables:
         return standing
     reader = _Accounts(lake)
-    findings = None
-    if audit and standing.fault is None:
-        findings = _audit(lake, settings, reader, moment)
+    findings = _audit(lake, settings, reader, moment) if audit else None
     accounts = reader.newest()
     return replace(
         standing,
@@ -201,23 +195,14 @@ class _Accounts:
 
 def _look_at_stream(lake: Lake, settings: Settings, moment: datetime) -> Standing:
     holder, alive = LockView(lake.files, settings).look()
-    checkpoint = SparkCheckpoint(lake.files, checkpoint_path(settings))
-    found = examine(lake.files, checkpoint)
     return Standing(
         now=moment,
         holder=holder,
         alive=alive,
         pending=look_at_landing(lake.files, settings),
-        in_hand=_batch_in_hand(lake, checkpoint),
-        fault=found.fault,
-        why=found.why,
+        in_hand=look_in_hand(lake.files, settings),
         tables=_look_at_tables(lake),
     )
-
-
-def _batch_in_hand(lake: Lake, checkpoint: SparkCheckpoint) -> FileInfo | None:
-    number = checkpoint.batch_in_hand()
-    return None if number is None else lake.files.status(f"{checkpoint.path}/offsets/{number}")
 
 
 def _look_at_tables(lake: Lake) -> dict[str, TableState]:
@@ -296,5 +281,5 @@ def _audit(
         return audit_files(
             lambda: take_look(lake.files, settings, reader.for_audit), moment
         ).findings
-    except (_TooManyError, DamagedCheckpointError):
+    except _TooManyError:
         return None

@@ -1,4 +1,4 @@
-"""One look at all places where a file can be: landing, checkpoint, ledger and archive."""
+"""One look at all places where a file can be: landing, ledger and archive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from checkpoints.ledger import LedgerRow
-from checkpoints.spark_checkpoint import SeenFile, SparkCheckpoint, checkpoint_path
 from lake.fs import FileInfo
 from lake.reading import Files, Lake, Question
 from lake.settings import Settings
@@ -22,16 +21,12 @@ class Look:
     Attributes:
         landing: what lies in landing, directories too.
         inside: what lies in directories of landing, at any depth.
-        committed: files that the source planned in batches that are done.
-        uncommitted: files that it planned in a batch that is not done.
         accounts: the ledger: path, bytes, times, state and archived path.
         archive: what lies in the archive, at any depth, directories too.
     """
 
     landing: Sequence[FileInfo]
     inside: Sequence[FileInfo]
-    committed: Sequence[SeenFile]
-    uncommitted: Sequence[SeenFile]
     accounts: Sequence[LedgerRow]
     archive: Sequence[FileInfo]
 
@@ -39,19 +34,12 @@ class Look:
 def take_look(
     files: Files, settings: Settings, read_accounts: Callable[[], Sequence[LedgerRow]]
 ) -> Look:
-    """Look at the four places, in the order of :class:`Look`."""
+    """Look at these places, in the order of :class:`Look`."""
     landing = files.list(settings.landing)
     inside = [each for info in landing if info.is_dir for each in _tree(files, info.path)]
-    checkpoint = SparkCheckpoint(files, checkpoint_path(settings))
-    # An account is written before its batch is committed: so commits first, then the ledger.
-    done = checkpoint.committed()
-    end = checkpoint.offset_after(done[-1]) if done else -1
-    seen = checkpoint.seen()
     return Look(
         landing=landing,
         inside=inside,
-        committed=[file for file in seen if file.offset <= end],
-        uncommitted=[file for file in seen if file.offset > end],
         accounts=read_accounts(),
         archive=list(_tree(files, settings.archive)),
     )

@@ -19,10 +19,9 @@ from bench.contenders.protocol import serve
 from bench.counting import counting
 from bench.digest import spark_query
 from checkpoints.ledger import Ledger, LedgerRow, State
-from checkpoints.spark_checkpoint import SeenFile
 from lake.contract import load_contract
 from lake.fence import Fence
-from lake.fs import FileSystem, from_millis
+from lake.fs import FileInfo, FileSystem, from_millis
 from lake.initialise import initialise
 from lake.session import build_session
 from lake.settings import Settings
@@ -55,7 +54,6 @@ class Ours:
         self.settings = Settings.load().model_copy(update={"root": root})
         self.spark = build_session(self.settings, "flo-bench")
         self.files = FileSystem.of(self.spark)
-        self.batches = 0
         return {"version": f"FLO Omnichannel on Spark {self.spark.version}"}
 
     def init(self) -> dict[str, Any]:
@@ -85,11 +83,10 @@ class Ours:
         """Take drops in as one batch, and count it; upkeep is timed beside it."""
         tables = Path(self.settings.path("tables").removeprefix("file:"))
         planned = [self._land(file) for file in files]
-        self.batches += 1
         before = bytes_below(str(tables))
         with counting(self.spark, str(tables / FEATURES)) as counts:
             began = time.perf_counter()
-            accounts = self.processor.process(self.spark, planned, self.batches)
+            accounts = self.processor.process(self.spark, planned)
             seconds = time.perf_counter() - began
         for account in accounts:
             if account.state != State.INGESTED:
@@ -105,10 +102,13 @@ class Ours:
             "counts": counts.as_dict(),
         }
 
-    def _land(self, file: str) -> SeenFile:
+    def _land(self, file: str) -> FileInfo:
         landed = Path(self.settings.landing.removeprefix("file:")) / Path(file).name
         shutil.copy2(file, landed)
-        return SeenFile(str(landed), landed.stat().st_mtime_ns // 1_000_000, 0)
+        found = FileSystem.of(self.spark).status(str(landed))
+        if found is None:
+            raise RuntimeError(f"{landed} is gone")
+        return found
 
     def configure(self, settings: dict[str, str]) -> dict[str, Any]:
         """Change settings of the session, and give what they were."""

@@ -1,4 +1,4 @@
-"""Spark's own word on the query: it runs, a batch is committed, it has ended."""
+"""Spark's own word on the query: how long it takes to look for files and to note what it saw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
-from streaming.events import BatchCommitted, QueryEnded, QueryStarted, Tell
+from streaming.events import Tell, TriggerDone
 from streaming.phases import Phase
 
 _PHASES = {
@@ -22,11 +22,10 @@ _PHASES = {
     "walCommit": Phase.OFFSETS,
     "commitOffsets": Phase.COMMIT,
 }
-_WHOLE = "triggerExecution"
 
 
 class QueryListener(StreamingQueryListener):
-    """Passes the life of a query on as events.
+    """Passes the query's progress on as events.
 
     Spark calls it from a thread of its own, a little after the fact; what a query failed of is not
     passed on, as its text may quote a row.
@@ -37,18 +36,16 @@ class QueryListener(StreamingQueryListener):
         self._tell = tell
 
     def onQueryStarted(self, event: QueryStartedEvent) -> None:  # noqa: N802 - Spark's name
-        """A start."""
-        self._tell(QueryStarted(str(event.runId)))
+        """A start; the stream tells that itself."""
 
     def onQueryProgress(self, event: QueryProgressEvent) -> None:  # noqa: N802
-        """A batch that is committed; none is told where there was nothing to do."""
+        """A trigger that is done; none is told where there was nothing to do."""
         took = event.progress.durationMs
         phases = {phase: took[name] / 1000 for name, phase in _PHASES.items() if name in took}
-        self._tell(BatchCommitted(event.progress.batchId, took[_WHOLE] / 1000, phases))
+        self._tell(TriggerDone(phases))
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802
-        """An end."""
-        self._tell(QueryEnded(str(event.runId)))
+        """An end; the stream tells that itself."""
 
 
 @contextmanager

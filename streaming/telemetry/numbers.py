@@ -21,16 +21,16 @@ from lake.version import VERSION
 from streaming.events import (
     ROWS,
     STATES,
-    BatchCommitted,
     BatchDone,
     DropsAccounted,
     Event,
     KpisShown,
     LandingSeen,
-    QueryEnded,
-    QueryStarted,
     Retrying,
     StreamBegan,
+    StreamPaused,
+    StreamWorks,
+    TriggerDone,
     count_rows,
 )
 from streaming.phases import Phase
@@ -53,8 +53,7 @@ class Numbers:
         self.registry = CollectorRegistry()
         self._clock = clock
         self._root = root
-        self._runs: set[str] = set()
-        self._committed_at = clock()
+        self._accounted_at = clock()
         self._oldest: float | None = None
         self._make_counters()
         self._make_gauges()
@@ -63,7 +62,7 @@ class Numbers:
         to = self.registry
         self._drops = Counter("flo_drops", "Drops accounted for.", ["state"], registry=to)
         self._rows = Counter("flo_rows", "Rows of those drops.", ["outcome"], registry=to)
-        self._batches = Counter("flo_batches", "Batches committed.", registry=to)
+        self._batches = Counter("flo_batches", "Batches with accounts.", registry=to)
         self._retries = Counter("flo_retries", "Tries after trouble.", registry=to)
         self._kpi_runs = Counter("flo_kpi_runs", "Computations of the KPI tables.", registry=to)
         self._batch = Histogram(
@@ -81,7 +80,7 @@ class Numbers:
 
     def _make_gauges(self) -> None:
         to = self.registry
-        self._up = Gauge("flo_stream_up", "1 while the query runs, else 0.", registry=to)
+        self._up = Gauge("flo_stream_up", "1 while drops are taken in, else 0.", registry=to)
         self._holder = Info("flo_stream", "The process that holds the lock.", registry=to)
         self._pending_files = Gauge("flo_pending_files", "Drops in landing.", registry=to)
         self._pending_bytes = Gauge("flo_pending_bytes", "Their size.", registry=to)
@@ -97,8 +96,8 @@ class Numbers:
             "flo_oldest_pending_age_seconds", "Age of the oldest drop in landing.", registry=to
         )
         oldest.set_function(self._oldest_age)
-        commit = Gauge("flo_last_commit_age_seconds", "Time since the last commit.", registry=to)
-        commit.set_function(lambda: max(0.0, self._clock() - self._committed_at))
+        commit = Gauge("flo_last_commit_age_seconds", "Time since the last accounts.", registry=to)
+        commit.set_function(lambda: max(0.0, self._clock() - self._accounted_at))
         build = Info("flo_build", "What runs.", registry=to)
         build.info({"version": VERSION, "spark": pyspark.__version__})
 
@@ -107,24 +106,19 @@ class Numbers:
         match event:
             case StreamBegan(application):
                 self._began(application)
-            case QueryStarted(run):
-                self._runs.add(run)
+            case StreamWorks():
                 self._up.set(1)
-            case QueryEnded(run):
-                # A query's end may be told after its successor's start.
-                self._runs.discard(run)
-                self._up.set(1 if self._runs else 0)
+            case StreamPaused():
+                self._up.set(0)
             case LandingSeen(drops):
                 self._see_landing(drops)
             case DropsAccounted(accounts):
                 self._count(accounts)
-            case BatchDone(phases=phases):
-                self._time(phases)
-            case BatchCommitted(seconds=seconds, phases=phases):
-                self._batches.inc()
+            case BatchDone(seconds=seconds, phases=phases):
                 self._batch.observe(seconds)
                 self._time(phases)
-                self._committed_at = self._clock()
+            case TriggerDone(phases):
+                self._time(phases)
             case KpisShown(features_version, computed):
                 self._kpis.set(features_version)
                 self._kpi_runs.inc(1 if computed else 0)
@@ -151,6 +145,9 @@ class Numbers:
         return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
 
     def _count(self, accounts: Sequence[LedgerRow]) -> None:
+        self._accounted_at = self._clock()
+        # One that broke off and was made good has its accounts from the recovery.
+        self._batches.inc(len({each.batch_id for each in accounts} - {None}))
         for each in accounts:
             self._drops.labels(each.state).inc()
         for outcome, rows in count_rows(accounts).items():

@@ -84,8 +84,6 @@ def standing(**values: Any) -> Standing:
         "alive": True,
         "pending": Pending(0, 0, None),
         "in_hand": None,
-        "fault": None,
-        "why": "",
         "tables": {FEATURES: state(), LEDGER: state(), CHANNEL_KPIS: state()},
         "audited": True,
     }

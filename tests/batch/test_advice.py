@@ -11,7 +11,6 @@ from batch.standing.accounts import Pending
 from batch.standing.advice import RULES, advise
 from batch.standing.audit import Finding, Kind
 from batch.standing.lake import Batch, Kpis, Share
-from checkpoints.rebuilding import Fault
 from lake.fs import FileInfo
 from lake.tables import FEATURES, LEDGER
 from tests.batch.standings import NOW, standing, state
@@ -19,13 +18,12 @@ from tests.batch.standings import NOW, standing, state
 HOUR = timedelta(hours=1)
 SOME = Share({"ingested": 3}, 1000, 0)
 WAITING = Pending(2, 20, NOW - HOUR)
-OFFSETS = FileInfo("/flo/checkpoints/stream/offsets/5", 1, 0, False, "ada", 0o644)
 
 
 def in_hand(ago: timedelta) -> FileInfo:
-    """Let batch 5 have been planned so long ago."""
+    """Let batch 5 have been begun so long ago."""
     millis = int((NOW - ago).timestamp() * 1000)
-    return FileInfo(OFFSETS.path, 1, millis, False, "ada", 0o644)
+    return FileInfo("/flo/checkpoints/staging/2/5", 0, millis, True, "ada", 0o755)
 
 
 WELL: dict[str, dict[str, Any]] = {
@@ -55,11 +53,6 @@ WELL: dict[str, dict[str, Any]] = {
 }
 ILL: dict[str, tuple[dict[str, Any], str, str]] = {
     "no tables": ({"tables": {}, "alive": False}, "no_tables", "flo init"),
-    "a newer program's checkpoint": (
-        {"fault": Fault.NEWER, "why": "format 9", "alive": False, "pending": WAITING},
-        "newer_checkpoint",
-        "flo checkpoint rebuild",
-    ),
     "drops, and no stream": ({"alive": False, "pending": WAITING}, "no_stream", "flo stream"),
     "a dead process's lock": ({"alive": False}, "no_stream", "flo stream"),
     "a batch left undone": (
@@ -67,15 +60,10 @@ ILL: dict[str, tuple[dict[str, Any], str, str]] = {
         "no_stream",
         "flo stream",
     ),
-    "a damaged checkpoint beside a stream": (
-        {"fault": Fault.DAMAGED, "why": "offsets/7 is empty"},
-        "damaged",
-        "flo checkpoint show",
-    ),
-    "a stuck batch": ({"in_hand": in_hand(HOUR)}, "stuck", "flo checkpoint show"),
-    "drops beside an idle stream": ({"pending": WAITING}, "idle", "flo checkpoint show"),
+    "a stuck batch": ({"in_hand": in_hand(HOUR)}, "stuck", "flo watch"),
+    "drops beside an idle stream": ({"pending": WAITING}, "idle", "flo watch"),
     "a file unaccounted for": (
-        {"findings": [Finding("/l/a.csv", Kind.LOST, "it is gone")]},
+        {"findings": [Finding("/l/a.csv", Kind.NOT_IN_LEDGER, "who put it there")]},
         "unaccounted",
         "flo audit",
     ),

@@ -13,7 +13,7 @@ import pytest
 from batch.standing.flow import drops_on_their_way
 from batch.standing.lake import look_at_lake
 from checkpoints.holder import Holder
-from checkpoints.rebuilding import Fault, open_checkpoint
+from checkpoints.in_hand import staging_path, tell_in_hand
 from lake.reading import Lake, TableState
 from lake.settings import Settings
 from lake.tables import (
@@ -26,7 +26,7 @@ from lake.tables import (
     SNAPSHOTS,
 )
 from tests.batch.standings import HOLDER, NOW, MemoryTables, account, state
-from tests.checkpoints.local_files import LocalFiles, make_checkpoint, tear
+from tests.checkpoints.local_files import LocalFiles
 
 FILES = LocalFiles()
 KPIS = (CHANNEL_KPIS, PLATFORM_KPIS, CHANNEL_PLATFORM_KPIS)
@@ -85,7 +85,7 @@ def test_a_process_id_may_have_been_given_again(settings: Settings) -> None:
 
 
 def test_the_last_batch_is_timed_from_its_accounts(settings: Settings) -> None:
-    """Rows a second are those of the newest batch alone, though a fresh checkpoint counts anew."""
+    """Rows a second are those of the newest batch alone, whatever older ones had its number."""
     earlier = account("old.csv", rows_read=999, started_at=NOW - timedelta(days=1))
     refused = account("dir", state="rejected", batch_id=None, rows_read=0, rows_accepted=0)
     at = look_at_lake(
@@ -132,26 +132,22 @@ def test_the_kpis_are_as_fresh_as_the_oldest_table(
     assert (at.kpis.features_version, at.kpis_behind) == (oldest, behind)
 
 
-def test_a_damaged_checkpoint_is_told_and_not_stumbled_over(settings: Settings) -> None:
-    """A look says what is damaged; an audit that needs the checkpoint is left out."""
-    stream = Path(settings.checkpoints) / "stream"
-    open_checkpoint(FILES, settings)
-    make_checkpoint(stream, 3, done=2)
+def test_the_batch_in_hand_is_told(settings: Settings) -> None:
+    """Its number and since when, of the newest stream; before the first batch there is none."""
+    assert look_at_lake(lake_of(), settings, NOW).in_hand is None
+    for batch in ("9/7", "10/3"):
+        tell_in_hand(FILES, f"{staging_path(settings)}/{batch}", ["a.csv"])
     at = look_at_lake(lake_of(account("a.csv")), settings, NOW)
     assert at.in_hand is not None
-    assert (at.in_hand.name, at.fault, at.audited) == ("2", None, True)
-    tear(stream / "offsets/2")
-    at = look_at_lake(lake_of(account("a.csv")), settings, NOW)
-    assert (at.fault, at.audited) == (Fault.DAMAGED, False)
+    assert at.in_hand.name == "3"
+    FILES.delete(at.in_hand.path)
+    assert look_at_lake(lake_of(), settings, NOW).in_hand is None
 
 
 def test_drops_on_their_way_are_listed(settings: Settings) -> None:
     """Those of the batch in hand come first; a name that waits for its rename is none."""
-    stream, landing = Path(settings.checkpoints) / "stream", Path(settings.landing)
-    make_checkpoint(stream, 1, done=0)
-    log = stream / "sources/0/0"
-    log.write_text(log.read_text().replace("/flo/landing/0%20a.csv", f"{landing}/z.csv"))
+    tell_in_hand(FILES, f"{staging_path(settings)}/1/0", ["z.csv"])
     for name in ("a.csv", "z.csv", "_half.csv", "b.txt"):
-        (landing / name).write_text("x")
+        (Path(settings.landing) / name).write_text("x")
     found = drops_on_their_way(lake_of(), settings)
     assert [(each.name, each.in_hand) for each in found] == [("z.csv", True), ("a.csv", False)]

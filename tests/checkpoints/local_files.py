@@ -1,8 +1,7 @@
-"""A checkpoint in a local directory, as Spark writes it, and a file system to read it with."""
+"""A file system of local directories, for what needs no JVM."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -75,40 +74,3 @@ class LocalFiles(FileSystem):
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_text(text, "utf-8")
         return True
-
-
-def make_checkpoint(folder: Path, batches: int, *, done: int | None = None) -> None:
-    """Write a checkpoint of so many batches of one file each, compacted every tenth.
-
-    Args:
-        folder: where to.
-        batches: how many are planned.
-        done: how many of them are committed; all if not given.
-    """
-    files = [
-        {"path": f"hdfs://h:1/flo/landing/{n}%20a.csv", "timestamp": n, "batchId": n}
-        for n in range(batches)
-    ]
-    _write(folder / "metadata", '{"id":"f3d421e6"}')
-    for n in range(batches):
-        conf = {"batchWatermarkMs": 0, "batchTimestampMs": n, "conf": {"a": "b"}}
-        _write(folder / f"offsets/{n}", "v1", conf, {"logOffset": n})
-        if n < (batches if done is None else done):
-            _write(folder / f"commits/{n}", "v1", {"nextBatchWatermarkMs": 0})
-        if n % 10 == 9:
-            _write(folder / f"sources/0/{n}.compact", "v1", *files[: n + 1])
-        else:
-            _write(folder / f"sources/0/{n}", "v1", files[n])
-
-
-def tear(path: Path) -> None:
-    """Cut a file in the middle of its last line, as a crash in the middle of a write would."""
-    text = path.read_text("utf-8")
-    path.write_text(text[:-3], "utf-8")
-
-
-def _write(path: Path, *lines: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), "utf-8"
-    )

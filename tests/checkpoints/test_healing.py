@@ -1,14 +1,16 @@
-"""A real stream on a damaged or lost checkpoint heals by itself, without a row lost or doubled."""
+"""A stream goes on whatever becomes of the query's checkpoint, without a row lost or doubled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from checkpoints.rebuilding import find_set_aside
-from checkpoints.spark_checkpoint import checkpoint_path
+import pytest
+
+from checkpoints.query_checkpoint import checkpoint_path, has_grown_long
 from lake.tables import SNAPSHOTS
-from streaming.supervisor import Supervisor
+from tests.faults.running import running
 from tests.lakes import DropLake, csv, row
+from tests.processes import wait_for
 
 
 def empty(lake: DropLake, name: str) -> None:
@@ -31,7 +33,7 @@ def forget(lake: DropLake) -> None:
     lake.files.rename(done["archived_path"], done["path"])
 
 
-# What happens to the checkpoint before each start, and whether that one sets it aside.
+# What happens to the checkpoint before each start, and whether Spark cannot start on it then.
 HARMS: tuple[tuple[Callable[[DropLake], None], bool], ...] = (
     (lambda _: None, False),
     (lambda lake: empty(lake, "offsets/0"), True),
@@ -44,20 +46,52 @@ HARMS: tuple[tuple[Callable[[DropLake], None], bool], ...] = (
 
 
 def test_a_stream_goes_on_whatever_becomes_of_its_checkpoint(lake: DropLake) -> None:
-    """After each damage the next start drains landing; no drop and no row comes twice."""
+    """After each damage the next start takes everything in; no drop and no row comes twice.
+
+    A checkpoint on which Spark cannot start is set aside.
+    """
     aside = 0
     for number, (harm, sets_aside) in enumerate(HARMS):
         harm(lake)
         lake.put(
             f"{number}.csv", csv(row(f"c{number}"), row("always", last=f"2021-02-0{number + 1}"))
         )
-        assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
+        with running(lake) as stream:
+            wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing", 60)
+            wait_for(
+                lambda: lake.files.list(f"{checkpoint_path(lake.settings)}/commits"), "a commit"
+            )
+            stream.stop()
+            assert stream.end() == 0, number
         aside += sets_aside
-        assert len(find_set_aside(lake.files, lake.settings)) == aside, number
-        assert lake.files.list(lake.settings.landing) == [], number
+        assert len(set_aside(lake)) == aside, number
     accounts = [(each["path"].rsplit("/", 1)[-1], each["state"]) for each in lake.ledger()]
     assert accounts == [(f"{number}.csv", "ingested") for number in range(len(HARMS))]
     assert lake.count(SNAPSHOTS) == 2 * len(HARMS)
     assert [each for (each,) in lake.features("master_id")] == sorted(
         ["always", *(f"c{number}" for number in range(len(HARMS)))]
     )
+
+
+def set_aside(lake: DropLake) -> list[str]:
+    """Names of the checkpoints that were set aside."""
+    found = lake.files.list(lake.settings.checkpoints)
+    return [info.name for info in found if info.name.startswith("stream.aside-")]
+
+
+def test_a_checkpoint_that_has_grown_long_is_exchanged(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source remembers each file for ever; the ledger knows them, too, so it may forget."""
+    assert not has_grown_long(lake.files, lake.settings)
+    lake.files.write_text(f"{checkpoint_path(lake.settings)}/sources/0/9.compact", "x" * 2000)
+    assert not has_grown_long(lake.files, lake.settings)
+    monkeypatch.setattr("checkpoints.query_checkpoint.LONGEST_LIST", 1999)
+    assert has_grown_long(lake.files, lake.settings)
+    lake.put("a.csv", csv(row("c1")))
+    with running(lake) as stream:
+        wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing", 60)
+        stream.stop()
+        assert stream.end() == 0
+    assert len(set_aside(lake)) == 1
+    assert [each["state"] for each in lake.ledger()] == ["ingested"]

@@ -22,14 +22,14 @@ from tests.processes import Stream
 
 # What the driver passes on its way through a batch; see lake/failpoint.py.
 NAMED = (
-    "after_offsets",
+    "before_batch",
     "after_snapshots",
     "after_quarantine",
     "after_merge",
     "after_ledger",
     "during_archive",
     "after_archive",
-    "before_commit",
+    "after_batch",
 )
 DELTA_CHECKPOINT = "delta_checkpoint"
 AT_RANDOM = "at_random"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
+from checkpoints.in_hand import look_in_hand
 from checkpoints.lock import StreamLock
 from lake.errors import LockedError, ServiceError
 from lake.fs import FileSystem
@@ -48,7 +49,7 @@ def test_a_batch_in_hand_is_finished_and_none_is_begun(
     assert [info.name for info in lake.files.list(lake.settings.landing)] == ["second.csv"]
     assert not lake.files.exists(stop_marker(lake.settings))
     assert StreamLock(lake.files, lake.settings).holder() is None
-    assert lake.files.list(lake.settings.path("checkpoints", "stream", "commits"))
+    assert look_in_hand(lake.files, lake.settings) is None
 
 
 def test_a_marker_is_there_whole_or_not_at_all(
@@ -128,7 +129,7 @@ def test_asked_to_end_in_trouble_it_ends_without_waiting_for_better_times(
 
 
 def test_one_stream_for_a_lake_however_its_root_is_written(lake: DropLake) -> None:
-    """A second stream on the same checkpoint is refused, and the message says who holds it."""
+    """A second stream on the same lake is refused, and the message says who holds it."""
     conf = lake.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
     other = Settings(fs=conf.get("fs.defaultFS"), root=f"{lake.settings.root}/")
     with running(lake) as stream:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from structlog.testing import capture_logs
 
 from lake.settings import Settings
-from streaming.events import LandingSeen, QueryStarted, StreamBegan
+from streaming.events import LandingSeen, StreamBegan, StreamWorks
 from streaming.telemetry.endpoint import AGAIN_SECONDS, Endpoint
 from streaming.telemetry.telemetry import Telemetry
 
@@ -117,7 +117,7 @@ def test_it_serves_as_soon_as_the_stream_holds_its_lock_and_not_before() -> None
     """A second stream, which is refused, must not take the first one's port."""
     telemetry = Telemetry(Settings(metrics_port=0))
     try:
-        telemetry.tell(QueryStarted("one"))
+        telemetry.tell(StreamWorks())
         assert telemetry.endpoint.url is None
         telemetry.tell(StreamBegan("local-1"))
         assert 'application="local-1"' in scrape(telemetry.endpoint.url)

@@ -15,15 +15,15 @@ from lake.version import VERSION
 from streaming.events import (
     ROWS,
     STATES,
-    BatchCommitted,
     BatchDone,
     DropsAccounted,
     KpisShown,
     LandingSeen,
-    QueryEnded,
-    QueryStarted,
     Retrying,
     StreamBegan,
+    StreamPaused,
+    StreamWorks,
+    TriggerDone,
 )
 from streaming.phases import Phase, phase, timed_phases
 from streaming.telemetry.numbers import Numbers
@@ -93,7 +93,7 @@ def test_every_series_is_there_from_the_first_scrape(numbers: Numbers) -> None:
 
 
 def test_accounts_are_counted_by_state_and_their_rows_by_outcome(numbers: Numbers) -> None:
-    """Whatever wrote them, a batch, a sweep or a recovery: the sums are the ledger's."""
+    """Whatever wrote them, a batch, a round or a recovery: the sums are the ledger's."""
     numbers.tell(DropsAccounted([INGESTED, REJECTED]))
     numbers.tell(DropsAccounted([replace(INGESTED, features_version=8)]))
     assert value(numbers, "flo_drops_total", state="ingested") == 2
@@ -115,7 +115,7 @@ def test_ages_are_of_the_scrape(numbers: Numbers, clock: Clock) -> None:
     assert value(numbers, "flo_pending_bytes") == 15
     assert value(numbers, "flo_oldest_pending_age_seconds") == 150
     assert value(numbers, "flo_last_commit_age_seconds") == 60
-    numbers.tell(BatchCommitted(1, 2.0, {}))
+    numbers.tell(DropsAccounted([INGESTED]))
     numbers.tell(LandingSeen([]))
     clock.now += 5
     assert value(numbers, "flo_oldest_pending_age_seconds") == 0
@@ -128,13 +128,16 @@ def test_a_file_from_the_future_has_no_age(numbers: Numbers) -> None:
     assert value(numbers, "flo_oldest_pending_age_seconds") == 0
 
 
-def test_a_batch_counts_when_it_is_committed_and_its_parts_when_they_are_done(
+def test_a_batch_counts_when_it_is_accounted_for_and_its_parts_when_they_are_done(
     numbers: Numbers,
 ) -> None:
-    """A batch that is done and then killed before its commit is no batch; it will be repeated."""
-    numbers.tell(BatchDone(1, [INGESTED], 2.5, {Phase.MERGE: 2.0, Phase.LEDGER: 0.25}))
-    assert value(numbers, "flo_batches_total") == 0
-    numbers.tell(BatchCommitted(1, 3.0, {Phase.LISTING: 0.125}))
+    """One that broke off and was made good counts, too; what a round refuses is no batch."""
+    numbers.tell(DropsAccounted([replace(INGESTED, batch_id=4), replace(REJECTED, batch_id=4)]))
+    numbers.tell(DropsAccounted([replace(REJECTED, batch_id=None)]))
+    assert value(numbers, "flo_batches_total") == 1
+    assert value(numbers, "flo_batch_seconds_count") == 0
+    numbers.tell(BatchDone(4, [INGESTED], 3.0, {Phase.MERGE: 2.0, Phase.LEDGER: 0.25}))
+    numbers.tell(TriggerDone({Phase.LISTING: 0.125}))
     assert value(numbers, "flo_batches_total") == 1
     assert value(numbers, "flo_batch_seconds_sum") == 3.0
     assert value(numbers, "flo_batch_seconds_bucket", le="2.0") == 0
@@ -142,16 +145,14 @@ def test_a_batch_counts_when_it_is_committed_and_its_parts_when_they_are_done(
     assert value(numbers, "flo_batch_phase_seconds_sum", phase="merge") == 2.0
     assert value(numbers, "flo_batch_phase_seconds_sum", phase="listing") == 0.125
     # Accounts are counted where they are told, not a second time.
-    assert value(numbers, "flo_drops_total", state="ingested") == 0
+    assert value(numbers, "flo_drops_total", state="ingested") == 1
 
 
-def test_the_stream_is_up_while_any_query_runs(numbers: Numbers) -> None:
-    """The end of a query may be told after the start of the next one."""
-    numbers.tell(QueryStarted("one"))
-    numbers.tell(QueryStarted("two"))
-    numbers.tell(QueryEnded("one"))
+def test_the_stream_is_up_while_it_takes_drops_in(numbers: Numbers) -> None:
+    """Not between two tries, and not after its end."""
+    numbers.tell(StreamWorks())
     assert value(numbers, "flo_stream_up") == 1
-    numbers.tell(QueryEnded("two"))
+    numbers.tell(StreamPaused())
     assert value(numbers, "flo_stream_up") == 0
 
 
@@ -194,14 +195,14 @@ def test_phases_are_those_of_the_block_and_add_up() -> None:
 
 
 def test_what_another_thread_does_is_no_part_of_a_batch() -> None:
-    """A sweep writes accounts, too, while a batch computes its KPIs."""
+    """Whatever goes on beside a batch, such as an append of its own, is timed by itself."""
 
-    def sweep() -> None:
+    def beside() -> None:
         with phase(Phase.ARCHIVE):
             pass
 
     with timed_phases() as seconds:
-        thread = Thread(target=sweep)
+        thread = Thread(target=beside)
         thread.start()
         thread.join()
     assert seconds == {}

@@ -1,0 +1,130 @@
+"""A round: whatever lies in landing is settled, and what is whole and has no account is taken in.
+
+The ledger alone says what is done; so it does not matter what called for a round, nor when.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from pyspark.sql import SparkSession
+
+from checkpoints.ledger import LedgerRow, State
+from lake.errors import AccessError
+from lake.fs import FileInfo
+from streaming.archive import archive_path
+from streaming.events import LandingSeen
+from streaming.processor import Processor
+from streaming.source import UNFINISHED, is_drop
+
+log = structlog.get_logger()
+
+TakeBatch = Callable[[Sequence[FileInfo]], Sequence[LedgerRow]]
+
+
+def take_round(
+    spark: SparkSession,
+    processor: Processor,
+    take: TakeBatch,
+    stopping: Callable[[], object],
+    among: Collection[str] | None = None,
+) -> list[str]:
+    """Take in batch after batch, the oldest drops first, until there is nothing more to take.
+
+    Args:
+        spark: a session for the ledger.
+        processor: holds the ledger; no other round runs beside this one.
+        take: takes a batch in, and returns its accounts.
+        stopping: asked before each batch.
+        among: paths to which the round keeps; all of landing where that is None.
+
+    Returns:
+        The names of the files that were left, as a writer still held them.
+    """
+    open_files: dict[str, str] = {}
+    while not stopping():
+        new = [
+            info
+            for info in settle_landing(spark, processor)
+            if info.path not in open_files and (among is None or info.path in among)
+        ]
+        batch = new[: processor.settings.max_files_per_batch]
+        if not batch:
+            break
+        accounted = {row.path for row in take(batch)}
+        open_files |= {info.path: info.name for info in batch if info.path not in accounted}
+    return sorted(open_files.values())
+
+
+def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
+    """Settle what needs no batch, and return the drops without an account, the oldest first.
+
+    * An accounted-for file, left by a crash between ledger and move, goes to the archive.
+    * A directory, or a file whose name is no drop's, is refused with a reason.
+    """
+    landed = processor.files.list(processor.settings.landing)
+    processor.tell(LandingSeen([info for info in landed if is_drop(info)]))
+    refused: list[LedgerRow] = []
+    new: list[FileInfo] = []
+    for info in landed:
+        row = processor.account_of(info)
+        if row is not None:
+            processor.archive(row)
+        elif is_drop(info):
+            new.append(_as_new(processor, info))
+        else:
+            refused += _refuse(processor, info)
+    processor.finish(spark, refused)
+    return sorted(new, key=lambda info: (info.modified_ms, info.path))
+
+
+def _as_new(processor: Processor, info: FileInfo) -> FileInfo:
+    """Give another file that has the name and time of one with an account a name of its own."""
+    known = processor.ledger.find(info.path, info.modified_ms)
+    if known is None or processor.files.is_being_written(info.path):
+        return info
+    folder, _, name = info.path.rpartition("/")
+    stem, dot, suffix = name.partition(".")
+    fresh = f"{folder}/{stem}~{datetime.now(UTC):%Y%m%d%H%M%S%f}{dot}{suffix}"
+    processor.files.rename(info.path, fresh)
+    log.info("renamed", file=name, to=fresh.rsplit("/", 1)[-1], why="name and time were there")
+    return processor.files.status(fresh) or info
+
+
+def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:
+    if any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED):
+        return []
+    if info.is_dir and _is_filling(processor, info):
+        return []
+    reason = (
+        "is_directory: landing takes files; put the files themselves there"
+        if info.is_dir
+        else "not_csv: the name of a drop ends in .csv or .csv.gz; rename it and drop it again"
+    )
+    now = datetime.now(UTC)
+    return [
+        LedgerRow(
+            path=info.path,
+            bytes=info.size,
+            modified_at=info.modified_at,
+            state=State.REJECTED,
+            reason=reason,
+            started_at=now,
+            archived_path=archive_path(processor.settings, processor.files, info.path, now),
+        )
+    ]
+
+
+def _is_filling(processor: Processor, folder: FileInfo) -> bool:
+    """Tell whether somebody is still copying files into a directory, as far as can be seen."""
+    try:
+        return any(
+            any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
+            or processor.files.is_being_written(info.path)
+            for info in processor.files.walk(folder.path)
+        )
+    except AccessError:
+        return False

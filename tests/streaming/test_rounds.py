@@ -1,0 +1,161 @@
+"""A round settles all that lies in landing, and takes in what has no account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import streaming.decode.drop
+from checkpoints.ledger import LedgerRow
+from lake.fs import FileInfo
+from streaming.processor import Processor
+from streaming.rounds import take_round
+from tests.lakes import DropLake, csv, row
+
+T0 = 1_640_000_000_000  # 2021-12-20
+
+
+def held(lake: DropLake, processor: Processor, most: int = 200) -> list[list[str]]:
+    """Hold a round; return the names of the files of each of its batches."""
+    batches: list[list[str]] = []
+
+    def take(batch: Sequence[FileInfo]) -> list[LedgerRow]:
+        batches.append([info.name for info in batch])
+        return processor.process(lake.spark, batch)
+
+    processor.settings = lake.settings.model_copy(update={"max_files_per_batch": most})
+    take_round(lake.spark, processor, take, lambda: False)
+    return batches
+
+
+def states(lake: DropLake) -> dict[str, tuple[str, str]]:
+    """State and reason's code of each account, by file name."""
+    return {
+        each["path"].rsplit("/", 1)[-1]: (each["state"], str(each["reason"]).split(":")[0])
+        for each in lake.ledger()
+    }
+
+
+def names(lake: DropLake) -> list[str]:
+    """Names of the files in landing."""
+    return [info.name for info in lake.files.list(lake.settings.landing)]
+
+
+def test_the_oldest_come_first_in_batches_of_the_size_that_is_set(lake: DropLake) -> None:
+    """A round goes on until nothing is left, what came meanwhile included."""
+    for name, age in (("new", 1), ("old", 3), ("older", 4), ("middle", 2)):
+        lake.put(f"{name}.csv", csv(row(name)), modified_ms=T0 - age)
+    processor = lake.processor()
+    assert held(lake, processor, most=3) == [["older.csv", "old.csv", "middle.csv"], ["new.csv"]]
+    assert names(lake) == []
+    assert [each["batch_id"] for each in lake.ledger()] == [0, 0, 0, 1]
+    lake.put("last.csv", csv(row("c9")))
+    assert held(lake, lake.processor()) == [["last.csv"]]
+    assert max(each["batch_id"] for each in lake.ledger()) == 2
+    assert held(lake, processor) == []
+
+
+@pytest.mark.parametrize(("modified_ms", "name"), [(T0, "a~"), (T0 + 1, "a.csv")])
+def test_other_bytes_under_an_old_name_are_a_new_drop(
+    lake: DropLake, modified_ms: int, name: str
+) -> None:
+    """It is taken in; only where its time is that of the file before it gets a name of its own."""
+    processor = lake.processor()
+    lake.put("a.csv", csv(row("c1")), modified_ms=T0)
+    held(lake, processor)
+    lake.put("a.csv", csv(row("c2")), modified_ms=modified_ms)
+    held(lake, processor)
+    first, second = lake.ledger()
+    assert [first["state"], second["state"]] == ["ingested", "ingested"]
+    assert second["path"].rsplit("/", 1)[-1].startswith(name)
+    assert [each for (each,) in lake.features("master_id")] == ["c1", "c2"]
+    assert lake.files.read_text(first["archived_path"]) == csv(row("c1"))
+    assert names(lake) == []
+
+
+def test_a_move_that_a_crash_left_out_is_made(lake: DropLake) -> None:
+    """An accounted-for file still in landing goes to the archive, without a second account."""
+    processor = lake.processor()
+    lake.put("a.csv", csv(row("c1")), modified_ms=T0)
+    [account] = lake.take(processor=processor)
+    lake.files.rename(account["archived_path"], account["path"])
+    assert held(lake, processor) == []
+    assert names(lake) == []
+    assert lake.files.exists(account["archived_path"])
+    assert len(lake.ledger()) == 1
+
+
+def test_what_is_no_drop_is_refused_with_a_reason(lake: DropLake) -> None:
+    """A directory and a file of another kind are refused and archived; hidden files wait."""
+    lake.put("folder/inner.csv", csv(row("c1")))
+    lake.put("notes.txt", "hello")
+    lake.put("half.csv.tmp", "master_id")
+    assert held(lake, lake.processor()) == []
+    assert states(lake) == {
+        "folder": ("rejected", "is_directory"),
+        "notes.txt": ("rejected", "not_csv"),
+    }
+    assert names(lake) == ["half.csv.tmp"]
+
+
+def test_a_file_that_is_still_written_waits_and_stops_no_other(lake: DropLake) -> None:
+    """It is looked at once a round, has no account, and is taken in when it is whole."""
+    processor = lake.processor()
+    lake.put("other.csv", csv(row("c2")))
+    files, path = lake.files, f"{lake.settings.landing}/a.csv"
+    writer = files._fs(path).create(files._path(path), True)
+    writer.write(bytearray(csv(row("c1")).encode()))
+    writer.hflush()
+    assert sorted(each for batch in held(lake, processor, most=1) for each in batch) == [
+        "a.csv",
+        "other.csv",
+    ]
+    assert states(lake) == {"other.csv": ("ingested", "None")}
+    writer.close()
+    assert held(lake, processor) == [["a.csv"]]
+    assert states(lake)["a.csv"] == ("ingested", "None")
+
+
+def test_a_file_that_is_gone_when_it_is_read_has_an_account(lake: DropLake) -> None:
+    """Between the list and the copy: the ledger says so, and the same file again is taken in."""
+    processor = lake.processor()
+    gone = lake.put("gone.csv", csv(row("c1")), modified_ms=T0)
+    lake.files.delete(gone.path)
+    processor.process(lake.spark, [gone])
+    assert states(lake) == {"gone.csv": ("rejected", "vanished")}
+    lake.put("gone.csv", csv(row("c1")), modified_ms=T0 + 1)
+    assert held(lake, processor) == [["gone.csv"]]
+    assert [each["state"] for each in lake.ledger()] == ["rejected", "ingested"]
+
+
+def test_a_drop_that_trips_the_decoder_does_not_stop_the_next(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of the decoder costs one drop its account, never the stream its life."""
+    real = streaming.decode.drop.inspect_text
+
+    def trip(spool: Any, name: str, *arguments: Any) -> Any:
+        if name == "bad.csv":
+            raise ValueError(csv(row("secret-id")))
+        return real(spool, name, *arguments)
+
+    monkeypatch.setattr(streaming.decode.drop, "inspect_text", trip)
+    lake.put("bad.csv", csv(row("c1")))
+    lake.put("good.csv", csv(row("c2")))
+    accounts = {each["path"].rsplit("/", 1)[-1]: each for each in lake.take()}
+    assert accounts["bad.csv"]["reason"].startswith("decoder_failed:")
+    assert "secret-id" not in str(accounts["bad.csv"])
+    assert accounts["good.csv"]["state"] == "ingested"
+
+
+def test_refused_bytes_twice_in_a_batch_are_refused_twice(lake: DropLake) -> None:
+    """Only ingested bytes have duplicates; the rows of refused ones are in quarantine once."""
+    lake.put("a.csv", csv(row("c1"), row(""), row(" ")))
+    lake.put("b.csv", csv(row("c1"), row(""), row(" ")))
+    accounts = lake.take()
+    assert [each["state"] for each in accounts] == ["rejected", "rejected"]
+    assert [each["rows_quarantined"] for each in accounts] == [3, 3]
+    assert lake.count("quarantine") == 3
+    assert names(lake) == []
