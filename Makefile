@@ -31,7 +31,8 @@ check: setup-dev ## formatting, lint, types, layers, and the tests that need no 
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/python -m pytest -n 2 --dist loadfile -m "not spark and not integration"
+	$(RUN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	  -m "not spark and not integration"
 
 test: setup-dev ## all tests, on sandboxes of their own, two files at a time
 	@$(ARCHIVE)

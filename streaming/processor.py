@@ -55,6 +55,8 @@ class Processor:
 
     Attributes:
         left_undone: whether an earlier stream did not come to the end of its last batch.
+        broken_off: whether a round of this one did not come to its end. Nothing more may be taken
+            in then: a new one recovers first.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Processor:
         self.files = FileSystem.of(spark)
         self.ledger = Ledger(spark, fence)
         self.mutex = RLock()
+        self.broken_off = False
         self.tell = tell
         self._spool = spool
         self.left_undone = look_in_hand(self.files, settings) is not None

@@ -264,15 +264,19 @@ class Supervisor:
     def _round(
         self, processor: Processor, spark: SparkSession, among: Collection[str] | None = None
     ) -> None:
-        """Hold a round, after any other that is being held."""
+        """Hold a round, after any other that is being held; none after one that broke off."""
 
         def take(batch: Sequence[FileInfo]) -> Sequence[LedgerRow]:
             return self._take(processor, spark, batch)
 
         with processor.mutex:
+            if processor.broken_off:
+                return
+            processor.broken_off = True
             # It gives files in landing other names, which no table would refuse.
             self._lock.confirm()
             left = take_round(spark, processor, take, lambda: self._stop, among)
+            processor.broken_off = False
         if left and self._once:
             log.warning("left in landing", files=left, why="still being written")
 

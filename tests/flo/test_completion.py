@@ -41,7 +41,6 @@ finally:
 """
 CASES = [
     (["dr"], {"drop", "drops"}),
-    (["checkpoint", ""], {"show", "rebuild"}),
     (["drops", "--st"], {"--state"}),
     (["drops", "--state", ""], {"ingested", "duplicate", "rejected"}),
     (["audit", "--format", "j"], {"json"}),

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from lake.settings import CONF, PROJECT
 from tests.processes import ROOT
 
 TEXTS = ("*.conf", "*.toml", "*.properties", "*.py")
+SPARK = sorted((Path(pyspark.__file__).parent / "python" / "lib").glob("*.zip"))
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +53,22 @@ def container(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_python(container: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Unpack Spark's own packages: from a zip, each run of Python compiles them anew."""
+    folder = tmp_path_factory.mktemp("spark")
+    for each in SPARK:
+        with ZipFile(each) as packages:
+            packages.extractall(folder)
+    return [folder]
+
+
+def run_python(
+    container: Path, *arguments: str, spark: Sequence[Path] = SPARK
+) -> subprocess.CompletedProcess[str]:
     """Run Python as the ApplicationMaster does: no site packages, Spark's own and ours."""
-    spark = Path(pyspark.__file__).parent / "python" / "lib"
-    path = [*map(str, spark.glob("*.zip")), str(container / "flo.zip"), str(container / "deps")]
     env = {
-        "PYTHONPATH": ":".join(path),
+        "PYTHONPATH": ":".join(map(str, [*spark, container / "flo.zip", container / "deps"])),
         "FLO_CONF": "cluster.toml",
         "FLO_CONTRACT": "contract.toml",
     }
@@ -93,19 +105,21 @@ def test_everything_that_is_imported_comes_along(container: Path) -> None:
 
 
 @pytest.mark.parametrize("job", ["stream_job.py", "kpis_job.py"])
-def test_a_job_runs_as_a_file_by_itself(container: Path, job: str) -> None:
+def test_a_job_runs_as_a_file_by_itself(container: Path, unpacked: list[Path], job: str) -> None:
     """In a container all modules come from the zips; a user's mistake is one sentence."""
-    done = run_python(container, job, "--conf", "/nowhere.toml")
+    done = run_python(container, job, "--conf", "/nowhere.toml", spark=unpacked)
     assert done.returncode == 2
     assert "/nowhere.toml does not exist" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("job", ["flo/stream_job.py", "batch/kpis_job.py"])
-def test_a_job_runs_from_the_source_tree(container: Path, tmp_path: Path, job: str) -> None:
+def test_a_job_runs_from_the_source_tree(
+    container: Path, unpacked: list[Path], tmp_path: Path, job: str
+) -> None:
     """Nothing needs to be installed: the packages are found beside the job's own."""
     (tmp_path / "deps").symlink_to(container / "deps")
-    done = run_python(tmp_path, str(ROOT / job), "--conf", "/nowhere.toml")
+    done = run_python(tmp_path, str(ROOT / job), "--conf", "/nowhere.toml", spark=unpacked)
     assert done.returncode == 2
     assert "/nowhere.toml does not exist" in done.stderr
 
@@ -159,7 +173,9 @@ def test_the_clusters_settings_hold_what_differs_and_nothing_else() -> None:
         assert not re.search(rf"^{re.escape(key)} +{re.escape(value)}$", defaults, re.M), key
 
 
-def test_a_sites_own_settings_and_contract_are_shipped(dist: Path, tmp_path: Path) -> None:
+def test_a_sites_own_settings_and_contract_are_shipped(
+    dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With --conf a site ships its own file, the contract that it names, and its Spark settings.
 
     It replaces what was built before, and the same packages give the same bytes.
@@ -173,6 +189,8 @@ def test_a_sites_own_settings_and_contract_are_shipped(dist: Path, tmp_path: Pat
     out.mkdir()
     for name in ("flo.zip", "left_over.py"):
         (out / name).write_text("of an earlier build")
+    # No setting bears upon what the driver imports, most of what a build has to compress.
+    monkeypatch.setattr("flo.dist.DRIVER", ("structlog",))
     assert main(["--conf", str(tmp_path / "mine.toml"), "--out", str(out)]) == 0
     assert (out / "conf" / "contract.toml").read_text() == contract
     assert spark_conf(out)["spark.driver.memory"] == "9g"

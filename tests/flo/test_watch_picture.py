@@ -58,16 +58,14 @@ def table(version: int, files: int, size: int, ago: float, operation: str) -> Ta
 def busy_lake() -> Standing:
     """Invent a busy lake: a batch in hand, a drop that waits, and one that was rejected."""
     started = (NOW - timedelta(days=2, hours=5)).timestamp()
-    planned = int((NOW - seconds(3)).timestamp() * 1000)
-    offsets = FileInfo("/flo/checkpoints/stream/offsets/118", 900, planned, False, "flo", 0o644)
+    begun = int((NOW - seconds(3)).timestamp() * 1000)
+    in_hand = FileInfo("/flo/checkpoints/staging/7/118", 0, begun, True, "flo", 0o750)
     return Standing(
         now=NOW,
         holder=Holder("edge-1", "boot", 4711, started, "flo", "local-1772261999481", "token"),
         alive=True,
         pending=Pending(3, 1_873_402, NOW - seconds(5)),
-        in_hand=offsets,
-        fault=None,
-        why="",
+        in_hand=in_hand,
         tables={
             FEATURES: table(131, 14, 61_204_377, 9, "MERGE"),
             SNAPSHOTS: table(121, 121, 118_620_113, 10, "WRITE"),

@@ -12,7 +12,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from checkpoints.lock import StreamLock
-from checkpoints.spark_checkpoint import checkpoint_path
 from lake.settings import Settings
 from streaming.stopping import stop_marker
 from streaming.supervisor import Supervisor
@@ -33,7 +32,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, environment: dict[str, str]) -> DropLake:
-    """Make a lake: a drop with a bad row, a file that is no drop, a real checkpoint."""
+    """Make a lake: a drop with a bad row, a file that is no drop."""
     lake = DropLake(spark, Settings(root="/runbook"))
     lake.initialise()
     good = [row(f"c{number}") for number in range(9)]
@@ -47,19 +46,6 @@ def pend(lake: DropLake) -> None:
     """Let one drop wait in landing that has not been taken in before."""
     number = len(lake.ledger())
     lake.put(f"pending-{number}.csv", csv(row(f"p{number}")))
-
-
-def damage(lake: DropLake) -> None:
-    """Empty the checkpoint's newest offset, with a drop pending."""
-    pend(lake)
-    offsets = lake.files.list(f"{checkpoint_path(lake.settings)}/offsets")
-    lake.files.write_text(offsets[-1].path, "")
-
-
-def lose(lake: DropLake) -> None:
-    """Delete the checkpoint, with a drop pending."""
-    pend(lake)
-    lake.files.delete(checkpoint_path(lake.settings))
 
 
 @contextmanager
@@ -100,9 +86,6 @@ as_it_is = prepared(lambda _: None)
 SITUATIONS: dict[str, Callable[[DropLake], AbstractContextManager[None]]] = {
     "backlog": prepared(pend),
     "locked": locked,
-    "damaged-checkpoint": prepared(damage),
-    "deleted-checkpoint": prepared(lose),
-    "rebuild-checkpoint": prepared(pend),
     "rejected-drop": as_it_is,
     "quarantined-rows": as_it_is,
     "audit": as_it_is,

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from pyspark.sql import SparkSession
 
-from checkpoints.spark_checkpoint import SparkCheckpoint, checkpoint_path
+from checkpoints.in_hand import look_in_hand
 from flo.dist import build
 from sandbox import Sandbox
 from tests.expected import assert_as_the_oracle_says, oracle_of
@@ -156,7 +156,6 @@ def test_the_same_drops_give_the_same_tables_as_in_local_mode(
     site.write_text(SITE.format(root=lake.settings.root))
     build(dist, site)
     stream_line, kpis_line = submit_lines()
-    checkpoint = SparkCheckpoint(lake.files, checkpoint_path(lake.settings))
 
     put(lake, drops[:4])
     submit(stream_line, dist, environment)
@@ -166,12 +165,12 @@ def test_the_same_drops_give_the_same_tables_as_in_local_mode(
     assert not [line for line in ours if not line.startswith("spark.yarn.dist.")]
 
     put(lake, drops[4:7])
-    wait_for(lambda: checkpoint.batch_in_hand() is not None, "a batch", 60)
+    wait_for(lambda: look_in_hand(lake.files, lake.settings), "a batch", 60)
     (master,) = cluster.processes(_MASTER)
     for process in [*master.children(recursive=True), master]:
         with suppress(psutil.NoSuchProcess):  # a worker that has just ended by itself
             process.kill()
-    assert checkpoint.batch_in_hand() is not None
+    assert look_in_hand(lake.files, lake.settings)
     put(lake, drops[7:])
     wait_for(landing_is_empty(lake), "the last drops' end", 180)
     assert [each.pid for each in cluster.processes(_MASTER)] != [master.pid]

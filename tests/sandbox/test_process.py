@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -12,28 +12,40 @@ import pytest
 
 from sandbox import process
 from sandbox.core import Sandbox
-from sandbox.daemons import DATANODE, NAMENODE, properties
+from sandbox.daemons import DATANODE, NAMENODE, Daemon, properties
 from sandbox.paths import Paths
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[Paths]:
-    """Return the places of a sandbox, and stop what it started."""
+    """Return the places of a sandbox, and end what it started."""
     paths = Paths(tmp_path)
     paths.claim()
     yield paths
-    process.stop([p for d in (NAMENODE, DATANODE) if (p := process.find(d, paths))], grace=5)
+    left = [p for d in (NAMENODE, DATANODE) if (p := process.find(d, paths))]
+    for each in left:
+        each.kill()
+    # Not until it is gone from the list: whose child it is now may take seconds to look after it.
+    wait_until(lambda: not any(process.is_alive(each) for each in left))
 
 
-def pretend(paths: Paths, code: str = "import time; time.sleep(60)") -> psutil.Process:
-    """Start something that bears a NameNode's marks."""
-    marks = [f"-D{name}={value}" for name, value in properties(NAMENODE, paths).items()]
-    line = [sys.executable, "-c", code, *marks]
-    started = process.start(NAMENODE, paths, line, Path("/java"))
-    assert started is not None
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
     deadline = time.monotonic() + 10
-    while process.find(NAMENODE, paths) is None and time.monotonic() < deadline:
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def pretend(
+    paths: Paths, code: str = "import time; time.sleep(60)", daemon: Daemon = NAMENODE
+) -> psutil.Process:
+    """Start something that bears a daemon's marks."""
+    marks = [f"-D{name}={value}" for name, value in properties(daemon, paths).items()]
+    line = [sys.executable, "-c", code, *marks]
+    started = process.start(daemon, paths, line, Path("/java"))
+    assert started is not None
+    wait_until(lambda: process.find(daemon, paths) is not None)
     return started
 
 
@@ -76,12 +88,16 @@ def test_another_sandbox_is_not_ours(paths: Paths, tmp_path: Path) -> None:
 
 
 def test_stubborn_daemon_is_ended(paths: Paths) -> None:
-    """What does not end when asked to is ended."""
-    code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    started = pretend(paths, code)
-    time.sleep(0.3)
-    process.stop([started], grace=0.5)
+    """What does not end when asked to is ended, as is one that does."""
+    code = (
+        "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('deaf', flush=True); time.sleep(60)"
+    )
+    stubborn, obedient = pretend(paths, code), pretend(paths, daemon=DATANODE)
+    wait_until((paths.logs / "namenode.out").read_text)
+    process.stop([stubborn, obedient], grace=0.5)
     assert process.find(NAMENODE, paths) is None
+    assert process.find(DATANODE, paths) is None
 
 
 def test_last_lines_are_told(paths: Paths) -> None:

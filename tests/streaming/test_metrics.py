@@ -91,7 +91,7 @@ def batches(lake: DropLake) -> int:
 def test_the_numbers_are_the_ledgers_and_name_nobody(
     lake: DropLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Scraped over HTTP while the stream runs: drops of every kind, in batches and by the sweep.
+    """Scraped over HTTP while the stream runs: drops of every kind, in batches and beside them.
 
     Neither the metrics nor the log, which has one line for each batch, names a customer; the
     metrics name no file either.
@@ -107,10 +107,11 @@ def test_the_numbers_are_the_ledgers_and_name_nobody(
 
         def settled() -> Scrape | None:
             found = Scrape(telemetry.endpoint.url)
-            done = found.value("flo_batches_total") == batches(lake)
-            return found if done and found.value("flo_pending_files") == 0 else None
+            done = found.value("flo_batch_seconds_count") == batches(lake)
+            noted = found.by("flo_batch_phase_seconds_count", "phase")[Phase.COMMIT] > 0
+            return found if done and noted and not found.value("flo_pending_files") else None
 
-        scrape: Scrape = wait_for(settled, "the commit of the last batch", 30)
+        scrape: Scrape = wait_for(settled, "the end of the last batch", 30)
         assert_as_the_ledger(lake, scrape)
         assert all(scrape.by("flo_drops_total", "state").values())
         assert scrape.value("flo_stream_up") == 1
@@ -163,8 +164,7 @@ def test_a_batch_that_is_made_good_counts_once(
         served(lake, metrics_port=taken.getsockname()[1]) as (stream, telemetry),
     ):
         value = telemetry.numbers.registry.get_sample_value
-        # Where the sweep makes the batch good first, the commit comes before the other try.
-        wait_for(lambda: value("flo_batches_total") and value("flo_retries_total"), "a commit", 180)
+        wait_for(lambda: value("flo_batches_total") and value("flo_retries_total"), "accounts", 180)
         stream.stop()
         assert stream.end() == 0
         assert telemetry.endpoint.url is None
@@ -227,7 +227,8 @@ def test_the_program_serves_and_writes_json(
     try:
         stream.wait_for('"event": "batch"')
         (url,) = [each["at"] for each in events(stream.text()) if each["event"] == "metrics"]
-        wait_for(lambda: Scrape(url).value("flo_batches_total") == batches(lake), "a commit", 30)
+        noted = "flo_batch_phase_seconds_count"
+        wait_for(lambda: Scrape(url).by(noted, "phase")[Phase.COMMIT] > 0, "the query's note", 30)
         scrape = Scrape(url)
         stream.process.send_signal(signal.SIGTERM)
         assert stream.end() == 0

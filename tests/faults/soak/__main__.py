@@ -1,7 +1,7 @@
 """``make soak DROPS=1000``: one stream for an hour, fed and killed, and how it is at the end.
 
 A sandbox of its own under ``build/soak`` and one ``flo stream``. Drops are put in groups of one
-to three, the next group as soon as a batch is planned: so each batch takes about one group while
+to three, the next group as soon as a batch is begun: so each batch takes about one group while
 the next one waits. They are small (10 to 200 rows) and as they come: new and known customers, bad
 rows, late drops, repeated bytes, drops that are refused. The seed makes the drops and the moments
 of the kills.

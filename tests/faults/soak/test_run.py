@@ -17,40 +17,43 @@ DROPS = 60
 
 
 class World:
-    """HDFS, a sandbox and a stream in one: each look at the commits is a step of the stream."""
+    """HDFS, a sandbox and a stream in one: each look at what is staged is a step of the stream."""
 
     def __init__(self) -> None:
         self.landing: set[str] = set()
         self.hidden: set[str] = set()
-        self.offsets: list[int] = []
-        self.commits: list[int] = []
+        self.said: list[str] = []
         self.batches: list[set[str]] = []
         self.events: list[tuple[int, str]] = []
         self.exit_code: int | None = None
-        self.clock = 0
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a batch is begun and not finished."""
+        return len(self.batches) > len(self.said)
 
     def step(self) -> None:
-        """Plan what is there, or finish what is planned."""
-        self.clock += 1
-        if len(self.offsets) > len(self.commits):
-            self.commits.append(self.clock)
+        """Begin a batch of what is there, or finish the one in hand."""
+        if self.in_hand:
+            batch = f"event=batch batch={len(self.said)} drops=1 seconds=1.0"
+            self.said.append(f"timestamp=2026-03-02T12:00:00Z level=info {batch}")
         elif self.landing:
-            self.offsets.append(self.clock)
             self.batches.append(self.landing)
             self.landing = set()
 
     def note(self, what: str) -> None:
         """Note something that the soak did, and after how many batches."""
-        self.events.append((len(self.commits), what))
+        self.events.append((len(self.said), what))
 
     def list(self, path: str) -> dict[str, int]:
         """List a directory as HDFS does."""
         name = path.rsplit("/", 1)[-1]
         if name == "landing":
             return dict.fromkeys(self.landing | self.hidden, 1)
-        if name == "commits":
+        if name == "staging":
             self.step()
-        return {str(n): at for n, at in enumerate(getattr(self, name))}
+            return {"1": 1}
+        return {str(len(self.said)): 1} if self.in_hand else {}
 
     def put(self, path: str, content: bytes, modified_ms: int) -> None:
         """Write a file under a hidden name."""
@@ -71,7 +74,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     process = SimpleNamespace(pid=1, poll=lambda: world.exit_code, send_signal=lambda _: None)
     stream = SimpleNamespace(
         process=process, kill=lambda: world.note(Trouble.DRIVER), close=lambda: None,
-        end=lambda: 0, log="log", text=lambda: "why",
+        end=lambda: 0, log="log", text=lambda: "\n".join(world.said),
     )  # fmt: skip
     monkeypatch.setattr(run, "Stream", lambda *_, **__: stream)
     monkeypatch.setattr(run, "WebHdfs", lambda _: world)

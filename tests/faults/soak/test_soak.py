@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from bench.yardstick import yardstick
 from tests.faults.soak.accounts import Comparison
 from tests.faults.soak.drops import Kind, make_groups
 from tests.faults.soak.figures import Soaked, describe, limits
@@ -17,6 +20,16 @@ from tests.faults.soak.watch import Batch, BatchClock
 from tests.faults.soak.webhdfs import WebHdfs
 from tests.figures import write_figures
 from tests.oracle import File, Oracle
+
+# How quick the machine is, which the report says, is measured once for all tests here.
+measured = cache(yardstick)
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Callable[[Soaked], str]:
+    """Return what describes a soak."""
+    monkeypatch.setattr("tests.faults.soak.figures.yardstick", measured)
+    return describe
 
 
 def test_no_window_holds_a_cold_or_a_killed_batch() -> None:
@@ -62,32 +75,34 @@ def test_a_seed_gives_the_same_drops_and_all_kinds() -> None:
     assert all(outcomes.values()), outcomes
 
 
-class Directories(WebHdfs):
-    """A checkpoint's two directories, to be changed between two looks."""
+class Staging(WebHdfs):
+    """What is staged, to be changed between two looks."""
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, int]] = {"offsets": {}, "commits": {}}
+        self.found: dict[str, dict[str, int]] = {}
 
     def list(self, path: str) -> dict[str, int]:
-        """Give what a test put there, with a name that is no number, as Spark has them."""
-        return {".tmp": 1, **self.found[path.rsplit("/", 1)[-1]]}
+        """Give what a test put there."""
+        return self.found.get(path, {})
 
 
-def test_a_batch_lasts_from_its_plan_to_its_end() -> None:
-    """Also through a kill; and a checkpoint set aside begins to count its batches anew."""
-    hdfs = Directories()
-    clock = BatchClock(hdfs, "/checkpoint")
-    hdfs.found["offsets"] = {"0": 1_000}
-    assert clock.look() == (1, [])
+def test_a_batch_lasts_as_long_as_the_stream_says() -> None:
+    """One is begun when it is staged; killed and begun anew, it is still the same one."""
+    hdfs = Staging()
+    clock = BatchClock(hdfs, "/s")
+    assert clock.look([""]) == (0, [])
+    hdfs.found = {"/s": {"1": 1}, "/s/1": {"0": 1}}
+    assert clock.look([""]) == (1, [])
     assert clock.in_hand
-    hdfs.found["commits"] = {"0": 4_500}
-    planned, [batch] = clock.look()
-    assert (planned, batch.number, batch.seconds) == (0, 0, 3.5)
-    hdfs.found["offsets"] = {"0": 9_000}
-    assert clock.look() == (1, [])
-    hdfs.found["commits"] = {"0": 10_000}
-    assert [each.seconds for each in clock.look()[1]] == [1.0]
+    hdfs.found = {"/s": {"2": 1}, "/s/2": {"0": 1}}
+    assert clock.look(["", ""]) == (0, [])
+    hdfs.found = {"/s": {"2": 1}}
+    said = "timestamp=2026-03-02T12:00:09.5Z level=info event=batch batch=4 drops=2 seconds=3.5\n"
+    planned, [batch] = clock.look(["", said])
+    assert (planned, batch.number, batch.seconds) == (0, 4, 3.5)
     assert not clock.in_hand
+    planned, finished = clock.look(["", said + said.replace("batch=4", "batch=5")])
+    assert (planned, [each.number for each in finished]) == (1, [5])
 
 
 def made() -> Soaked:
@@ -129,10 +144,10 @@ def big(soaked: Soaked) -> list[Batch]:
     ]
 
 
-def test_a_soak_at_its_limits_is_good() -> None:
+def test_a_soak_at_its_limits_is_good(report: Callable[[Soaked], str]) -> None:
     """At most 1.2 × the time and 1.1 × the memory are within the limits."""
     assert [each for each in limits(made()) if not each.met] == []
-    assert "**missed**" not in describe(made())
+    assert "**missed**" not in report(made())
 
 
 @pytest.mark.parametrize(
@@ -148,14 +163,16 @@ def test_a_soak_at_its_limits_is_good() -> None:
         (lambda good: {"tables": replace(good.tables, customers_different=1)}, "recomputation"),
     ],
 )
-def test_each_limit_can_be_missed(change: Any, missed: str) -> None:
+def test_each_limit_can_be_missed(
+    report: Callable[[Soaked], str], change: Any, missed: str
+) -> None:
     """Just beyond a limit, that one is missed, no other, and the report says so."""
     good = made()
     bad = replace(good, **change(good))
     found = [each.what for each in limits(bad) if not each.met]
     assert len(found) == 1
     assert missed in found[0]
-    assert describe(bad).count("**missed**") == 1
+    assert report(bad).count("**missed**") == 1
 
 
 def test_figures_replace_what_is_between_their_marks(tmp_path: Path) -> None:

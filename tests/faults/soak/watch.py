@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -15,15 +17,20 @@ from tests.faults.soak.webhdfs import WebHdfs
 _USED = re.compile(r"total [0-9]+K, used ([0-9]+)K")
 
 
+# The stream's own word on a batch that is done.
+_DONE = re.compile(
+    r"^timestamp=(\S+) level=info event=batch batch=([0-9]+) .*? seconds=([0-9.]+)", re.MULTILINE
+)
+
+
 @dataclass
 class Batch:
-    """One batch, by the clock of HDFS in ms since 1970.
+    """One batch, in ms since 1970.
 
     Attributes:
-        number: Spark's.
-        planned_ms: when its plan was written, ``offsets/<number>``.
-        finished_ms: when its end was written, ``commits/<number>``: all tables, the archive and
-            upkeep are done by then. None before that.
+        number: the ledger's.
+        planned_ms: when it was begun.
+        finished_ms: when all tables, the archive and upkeep were done.
         java_bytes, python_bytes: resident memory of the driver's two halves when this was seen.
     """
 
@@ -41,39 +48,38 @@ class Batch:
 
 
 class BatchClock:
-    """Reads the batches off the checkpoint's directory, which keeps the newest twenty."""
+    """Reads the batches that are done off the streams' logs, and the one in hand off HDFS."""
 
-    def __init__(self, hdfs: WebHdfs, checkpoint: str) -> None:
+    def __init__(self, hdfs: WebHdfs, staging: str) -> None:
         self._hdfs = hdfs
-        self._checkpoint = checkpoint
-        self._batches: dict[tuple[int, int], Batch] = {}
+        self._staging = staging
+        self._read: dict[int, int] = {}
+        self._finished = self._begun = 0
+        self.in_hand = False
 
-    def look(self) -> tuple[int, list[Batch]]:
-        """Look, and tell how many batches have been planned and which ones finished, since then."""
-        # In this order: a batch that finishes in between is finished at the next look.
-        commits = self._numbered("commits")
-        planned = 0
-        for number, at in self._numbered("offsets").items():
-            if (number, at) not in self._batches:
-                self._batches[number, at] = Batch(number, at)
-                planned += 1
-        finished = []
-        for batch in self._batches.values():
-            at_end = commits.get(batch.number)
-            # A commit from before the plan is that of a checkpoint that was set aside.
-            if batch.finished_ms is None and at_end is not None and at_end >= batch.planned_ms:
-                batch.finished_ms = at_end
-                finished.append(batch)
+    def look(self, logs: Sequence[str]) -> tuple[int, list[Batch]]:
+        """Look, and tell how many batches have been begun and which ones finished, since then.
+
+        Args:
+            logs: what each stream has said so far, one after the other.
+        """
+        finished = [batch for at, log in enumerate(logs) for batch in self._new(at, log)]
+        self._finished += len(finished)
+        epochs = self._hdfs.list(self._staging)
+        self.in_hand = any(self._hdfs.list(f"{self._staging}/{each}") for each in epochs)
+        begun = max(self._begun, self._finished + self.in_hand)
+        planned, self._begun = begun - self._begun, begun
         return planned, finished
 
-    @property
-    def in_hand(self) -> bool:
-        """Whether a batch is planned and not finished."""
-        return any(batch.finished_ms is None for batch in self._batches.values())
+    def _new(self, at: int, log: str) -> list[Batch]:
+        done = _DONE.findall(log)
+        new, self._read[at] = done[self._read.get(at, 0) :], len(done)
+        return [_batch(*each) for each in new]
 
-    def _numbered(self, directory: str) -> dict[int, int]:
-        found = self._hdfs.list(f"{self._checkpoint}/{directory}")
-        return {int(name): at for name, at in sorted(found.items()) if name.isdecimal()}
+
+def _batch(stamp: str, number: str, seconds: str) -> Batch:
+    end = int(datetime.fromisoformat(stamp).timestamp() * 1000)
+    return Batch(int(number), end - round(1000 * float(seconds)), end)
 
 
 def resident_bytes(driver: int) -> tuple[int, int]:
