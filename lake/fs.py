@@ -19,6 +19,7 @@ from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
 from lake.scratch import scratch
+from lake.statuses import read_statuses, write_statuses
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ class FileInfo:
 
     Attributes:
         path: without scheme and authority, such as ``/flo/landing/a.csv``.
-        size: in bytes.
+        size: in bytes; 0 for a directory.
         modified_ms: modification time in milliseconds since 1970 (UTC).
     """
 
@@ -122,7 +123,10 @@ class FileSystem(Tree):
                 found = self._fs(path).listStatus(self._path(path))
         except NotFoundError:
             return []
-        return sorted((self._info(each) for each in found), key=lambda info: info.path)
+        listed = read_statuses(write_statuses(self._jvm, found))
+        return sorted(
+            (FileInfo(_plain(each[0]), *each[1:]) for each in listed), key=lambda info: info.path
+        )
 
     def is_being_written(self, path: str) -> bool:
         """Tell whether a writer holds the file open; only HDFS knows, others say no."""
@@ -284,12 +288,20 @@ class FileSystem(Tree):
     def _info(status: Any) -> FileInfo:
         return FileInfo(
             path=str(status.getPath().toUri().getPath()),
-            size=int(status.getLen()),
+            size=0 if status.isDirectory() else int(status.getLen()),
             modified_ms=int(status.getModificationTime()),
             is_dir=bool(status.isDirectory()),
             owner=str(status.getOwner()),
             mode=int(status.getPermission().toShort()),
         )
+
+
+def _plain(uri: str) -> str:
+    """The path of what Hadoop writes with scheme and authority, if it has any."""
+    scheme, mark, rest = uri.partition(":")
+    if not mark or "/" in scheme:
+        return uri
+    return rest if not rest.startswith("//") else "/" + rest[2:].partition("/")[2]
 
 
 def link(source: str, target: str) -> bool:

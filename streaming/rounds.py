@@ -22,6 +22,7 @@ from streaming.source import UNFINISHED, is_drop
 
 log = structlog.get_logger()
 
+Appearance = tuple[int, int]
 TakeBatch = Callable[[Sequence[FileInfo]], Sequence[LedgerRow]]
 
 
@@ -30,7 +31,7 @@ def take_round(
     processor: Processor,
     take: TakeBatch,
     stopping: Callable[[], object],
-    among: Collection[str] | None = None,
+    among: Collection[Appearance] | None = None,
 ) -> list[str]:
     """Take in batch after batch, the oldest drops first, until there is nothing more to take.
 
@@ -39,7 +40,7 @@ def take_round(
         processor: holds the ledger; no other round runs beside this one.
         take: takes a batch in, and returns its accounts.
         stopping: asked before each batch.
-        among: paths to which the round keeps; all of landing where that is None.
+        among: files to which the round keeps; all of landing where that is None.
 
     Returns:
         The names of the files that were left, as a writer still held them.
@@ -49,7 +50,7 @@ def take_round(
         new = [
             info
             for info in settle_landing(spark, processor)
-            if info.path not in open_files and (among is None or info.path in among)
+            if info.path not in open_files and (among is None or appearance(info) in among)
         ]
         batch = new[: processor.settings.max_files_per_batch]
         if not batch:
@@ -57,6 +58,11 @@ def take_round(
         accounted = {row.path for row in take(batch)}
         open_files |= {info.path: info.name for info in batch if info.path not in accounted}
     return sorted(open_files.values())
+
+
+def appearance(info: FileInfo) -> Appearance:
+    """What a file is known by that may get another name: its time and its size."""
+    return info.modified_ms, info.size
 
 
 def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:

@@ -36,7 +36,7 @@ from streaming.patience import Patience
 from streaming.phases import timed_phases
 from streaming.processor import Processor
 from streaming.query import QueryFailed, RunningQuery
-from streaming.rounds import take_round
+from streaming.rounds import Appearance, appearance, take_round
 from streaming.source import drops_in_landing, landed_files
 from streaming.stopping import StopRequest
 
@@ -73,6 +73,7 @@ class Supervisor:
         self._stop = StopRequest(self._files, settings)
         self._patience = Patience(settings.retry_seconds)
         self._locked = False
+        self._owes_rest = False  # what a batch ends with, which one that broke off did not come to
         self._next_look = 0.0
 
     @property
@@ -167,8 +168,10 @@ class Supervisor:
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
             log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
-            if processor.left_undone and self._after_batch is not None:
+            self._owes_rest |= processor.left_undone
+            if self._owes_rest and self._after_batch is not None:
                 self._after_batch(self._spark)
+            self._owes_rest = False
             log.info("watching", landing=self._settings.landing, once=self._once)
             self._tell(StreamWorks())
             try:
@@ -181,7 +184,7 @@ class Supervisor:
 
     def _drain(self, processor: Processor, stop: StopRequest) -> None:
         """Take in what is there now; what comes later is for the next time."""
-        present = {info.path for info in drops_in_landing(self._files, self._settings)}
+        present = {appearance(info) for info in drops_in_landing(self._files, self._settings)}
         with Background() as rounds:
             rounds.start(lambda: self._round(processor, self._spark, present))
             while rounds.busy(self._settings.poll_seconds):
@@ -262,7 +265,10 @@ class Supervisor:
             raise QueryFailed(error, at_start=True) from error
 
     def _round(
-        self, processor: Processor, spark: SparkSession, among: Collection[str] | None = None
+        self,
+        processor: Processor,
+        spark: SparkSession,
+        among: Collection[Appearance] | None = None,
     ) -> None:
         """Hold a round, after any other that is being held; none after one that broke off."""
 

@@ -72,6 +72,7 @@ class Soak:
                 self._refuse_dead()
                 time.sleep(_LOOK_SECONDS)
             self._measure_heap()
+            self._look(left)  # the last batch's own word comes after its work
             self._end()
         finally:
             self._stream.close()

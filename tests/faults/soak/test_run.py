@@ -72,11 +72,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Put the make-believe in the place of everything that the run touches."""
     world = World()
     process = SimpleNamespace(pid=1, poll=lambda: world.exit_code, send_signal=lambda _: None)
-    stream = SimpleNamespace(
-        process=process, kill=lambda: world.note(Trouble.DRIVER), close=lambda: None,
-        end=lambda: 0, log="log", text=lambda: "\n".join(world.said),
-    )  # fmt: skip
-    monkeypatch.setattr(run, "Stream", lambda *_, **__: stream)
+    starts: list[int] = []
+
+    def start(*_: object, **__: object) -> SimpleNamespace:
+        number = len(starts)
+        starts.append(len(world.said))
+        return SimpleNamespace(
+            process=process, kill=lambda: world.note(Trouble.DRIVER), close=lambda: None,
+            end=lambda: 0, log="log",
+            text=lambda: "\n".join(world.said[slice(*[*starts, None][number : number + 2])]),
+        )  # fmt: skip
+
+    monkeypatch.setattr(run, "Stream", start)
     monkeypatch.setattr(run, "WebHdfs", lambda _: world)
     monkeypatch.setattr(run, "resident_bytes", lambda _: (2, 1))
     monkeypatch.setattr(run, "live_heap_bytes", lambda _: world.note("heap") or 1)

@@ -1,0 +1,67 @@
+"""What Hadoop writes of many files is read as it tells of each."""
+
+from __future__ import annotations
+
+from struct import pack
+
+from lake.statuses import read_statuses
+from tests.lakes import DropLake
+
+NAMES = ("a b.csv", "c%2Fd", "ü~*?{}[]", "z; isDirectory=true", "a" * 255)
+# A file of 300 bytes, made before 1970, and a directory, by the definition of the message.
+FILE = (
+    b"\x08\x02" b"\x12\x05/f\xc3\xbcx" b"\x18\xac\x02" b"\x22\x03\x08\xa4\x03" b"\x2a\x03ada"
+    b"\x38\xf8\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+)  # fmt: skip
+DIRECTORY = b"\x08\x01\x12\x02/d"
+
+
+def test_numbers_and_names_are_read() -> None:
+    """Sizes of several bytes, a time below zero, letters beyond ASCII, and what is left out."""
+    written = pack(">i", 2) + b"".join(pack(">i", len(m)) + m for m in (FILE, DIRECTORY))
+    assert list(read_statuses(written)) == [
+        ("/füx", 300, -8, False, "ada", 0o644),
+        ("/d", 0, 0, True, "", 0),
+    ]
+    assert list(read_statuses(pack(">i", 0))) == []
+
+
+def test_a_list_says_what_a_look_at_each_says(lake: DropLake) -> None:
+    """Whatever the names are; files with a time of long ago and directories included."""
+    folder, files = f"{lake.settings.root}/odd", lake.files
+    fs = files._fs(folder)
+    for name in NAMES:
+        fs.create(files._path(f"{folder}/{name}"), True).close()
+    files.mkdirs(f"{folder}/d")
+    fs.setTimes(files._path(f"{folder}/{NAMES[0]}"), -5000, -1)
+    listed = files.list(folder)
+    assert [info.name for info in listed] == sorted([*NAMES, "d"])
+    assert listed == [files.status(info.path) for info in listed]
+    assert files.list("file:/usr") == [
+        files.status(f"file:{e.path}") for e in files.list("file:/usr")
+    ]
+
+
+def test_many_files_take_no_more_calls_than_few(lake: DropLake) -> None:
+    """A list is handed over whole: calls between Python and Java are what takes long."""
+    calls: list[str] = []
+    gateway = lake.spark._jvm._gateway_client  # type: ignore[union-attr]
+    send = gateway.send_command
+
+    def count(command: str, *arguments: object, **named: object) -> object:
+        # Not what Python tells Java to let go of, whenever that comes.
+        calls.extend([command] if not command.startswith("m\n") else [])
+        return send(command, *arguments, **named)
+
+    taken = []
+    for folder, number in (("few", 2), ("many", 60)):
+        for at in range(number):
+            lake.files.write_text(f"{lake.settings.root}/{folder}/{at}.csv", "x")
+        calls.clear()
+        gateway.send_command = count
+        try:
+            assert len(lake.files.list(f"{lake.settings.root}/{folder}")) == number
+        finally:
+            gateway.send_command = send
+        taken.append(len(calls))
+    assert taken[0] == taken[1] < 40
