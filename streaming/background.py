@@ -38,5 +38,10 @@ class Background:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Wait for the work, whatever it comes to; not where the tables are another stream's."""
+        """Wait for the work, and raise what it raised unless there is an error already.
+
+        Where the tables are another stream's by now it is not waited for: the program ends at once.
+        """
         self._thread.shutdown(wait=not isinstance(error, LockedError))
+        if error is None and self._work is not None:
+            self._work.result()

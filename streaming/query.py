@@ -13,6 +13,9 @@ from lake.errors import LockedError
 
 log = structlog.get_logger()
 
+FINISHING = "asked to; finishing the batch in hand"
+"""Why a stream that was asked to end has not ended yet."""
+
 
 class QueryFailed(Exception):  # noqa: N818 - Spark's failure, which is its cause
     """The query itself failed, and no round of ours.
@@ -60,7 +63,7 @@ class RunningQuery:
 
     def finish(self) -> None:
         """Let the batch in hand finish, its commit included; then end the query."""
-        log.info("stopping", why="asked to; finishing the batch in hand")
+        log.info("stopping", why=FINISHING)
         self._end()
 
     def __enter__(self) -> RunningQuery:

@@ -35,7 +35,7 @@ from streaming.events import (
 from streaming.patience import Patience
 from streaming.phases import timed_phases
 from streaming.processor import Processor
-from streaming.query import QueryFailed, RunningQuery
+from streaming.query import FINISHING, QueryFailed, RunningQuery
 from streaming.rounds import Appearance, appearance, take_round
 from streaming.source import drops_in_landing, landed_files
 from streaming.stopping import StopRequest
@@ -75,6 +75,7 @@ class Supervisor:
         self._locked = False
         self._owes_rest = False  # what a batch ends with, which one that broke off did not come to
         self._next_look = 0.0
+        self._aside = ""  # where the checkpoint is that this process has set aside
 
     @property
     def stop(self) -> StopRequest:
@@ -190,7 +191,8 @@ class Supervisor:
             while rounds.busy(self._settings.poll_seconds):
                 self._lock.refresh()
                 self._look_at_landing()
-                stop.poll()
+                if not stop and stop.poll():
+                    log.info("stopping", why=FINISHING)
 
     def _watch(self, processor: Processor, stop: StopRequest) -> None:
         """Hold rounds whenever the query sees new files, and every ``sweep_seconds``."""
@@ -200,18 +202,15 @@ class Supervisor:
             self._watch_query(processor, stop)
         except QueryFailed as failed:
             cause = failed.__cause__ or failed
-            if not failed.at_start:
+            if not failed.at_start or self._aside:
                 raise cause from None
             # It may be the checkpoint. Where it is not, the same comes again on a fresh one.
             self._set_checkpoint_aside(tell(cause))
-            try:
-                self._watch_query(processor, stop)
-            except QueryFailed as again:
-                raise (again.__cause__ or again) from None
+            self._watch(processor, stop)
 
     def _set_checkpoint_aside(self, why: str) -> None:
-        aside = set_aside(self._files, self._settings)
-        log.warning("checkpoint set aside", why=why, to=aside)
+        self._aside = set_aside(self._files, self._settings)
+        log.warning("checkpoint set aside", why=why, to=self._aside)
 
     def _watch_query(self, processor: Processor, stop: StopRequest) -> None:
         now = time.monotonic()
