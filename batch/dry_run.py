@@ -17,11 +17,11 @@ from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
 from lake.fs import FileInfo
+from lake.paths import plain_path
 from lake.scratch import scratch
 from lake.settings import Settings
 from lake.sizing import compiling
 from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
-from streaming.archive import plain_path
 from streaming.constraints import Constraints
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file

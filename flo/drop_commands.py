@@ -56,15 +56,12 @@ def drop(
 
 
 def landing_name(name: str, taken: set[str], now: datetime) -> str:
-    """The name that a file gets in landing: its own, or with the time where that is taken.
+    """The name that a file gets in landing: its own, or with the time where that is taken."""
+    from lake.paths import marked_name
 
-    The time is written otherwise than in a name that the sweep gives (`streaming.sweep`): that one
-    stands for the file before, this is another file.
-    """
     if name not in taken:
         return name
-    stem, dot, suffix = name.partition(".")
-    return f"{stem}_{now:%Y%m%dT%H%M%S%f}{dot}{suffix}"
+    return marked_name(name, f"_{now:%Y%m%dT%H%M%S%f}")
 
 
 def _dry_run(settings: Settings, file: Path, output: Format) -> None:

@@ -18,8 +18,12 @@ from pyspark.errors.exceptions.captured import UnsupportedOperationException
 from lake.causes import translate
 from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
+from lake.paths import plain_path
 from lake.scratch import scratch
 from lake.statuses import read_statuses, write_statuses
+
+LATEST_MS = 253_402_214_400_000
+"""The beginning of 9999-12-31: a file dated in microseconds, say, lies in the year 58000."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,7 +35,8 @@ class FileInfo:
     Attributes:
         path: without scheme and authority, such as ``/flo/landing/a.csv``.
         size: in bytes; 0 for a directory.
-        modified_ms: modification time in milliseconds since 1970 (UTC).
+        modified_ms: modification time in milliseconds since 1970 (UTC); one that is later than
+            Python's calendar goes is :data:`LATEST_MS`.
     """
 
     path: str
@@ -40,6 +45,10 @@ class FileInfo:
     is_dir: bool
     owner: str
     mode: int
+
+    def __post_init__(self) -> None:
+        """Bring the time into the calendar."""
+        object.__setattr__(self, "modified_ms", min(self.modified_ms, LATEST_MS))
 
     @property
     def name(self) -> str:
@@ -124,9 +133,8 @@ class FileSystem(Tree):
         except NotFoundError:
             return []
         listed = read_statuses(write_statuses(self._jvm, found))
-        return sorted(
-            (FileInfo(_plain(each[0]), *each[1:]) for each in listed), key=lambda info: info.path
-        )
+        infos = [FileInfo(plain_path(each[0]), *each[1:]) for each in listed]
+        return sorted(infos, key=lambda info: info.path)
 
     def is_being_written(self, path: str) -> bool:
         """Tell whether a writer holds the file open; only HDFS knows, others say no."""
@@ -294,14 +302,6 @@ class FileSystem(Tree):
             owner=str(status.getOwner()),
             mode=int(status.getPermission().toShort()),
         )
-
-
-def _plain(uri: str) -> str:
-    """The path of what Hadoop writes with scheme and authority, if it has any."""
-    scheme, mark, rest = uri.partition(":")
-    if not mark or "/" in scheme:
-        return uri
-    return rest if not rest.startswith("//") else "/" + rest[2:].partition("/")[2]
 
 
 def link(source: str, target: str) -> bool:

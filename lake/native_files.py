@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 from lake.causes import translate_text
 from lake.errors import FloError, NotFoundError, ServiceError, TransientError
 from lake.fs import FileInfo, Tree
+from lake.paths import plain_path
 from lake.reading import StalledError, UnreadableError
 from lake.session import (
     default_fs,
@@ -90,7 +91,7 @@ class NativeFiles(Tree):
         """Describe a path, or return None where there is nothing."""
         try:
             with reading(f"Cannot look at {path}"):
-                return _info(bounded(lambda: self._client.get_file_info(plain(path))))
+                return _info(bounded(lambda: self._client.get_file_info(plain_path(path))))
         except NotFoundError:
             return None
 
@@ -98,7 +99,7 @@ class NativeFiles(Tree):
         """Describe what a directory holds, by name; empty where there is no directory."""
         try:
             with reading(f"Cannot list {path}"):
-                found = bounded(lambda: list(self._client.list_status(plain(path))))
+                found = bounded(lambda: list(self._client.list_status(plain_path(path))))
         except NotFoundError:
             return []
         return sorted(map(_info, found), key=lambda info: info.path)
@@ -107,7 +108,7 @@ class NativeFiles(Tree):
         """Read a UTF-8 file whole, or return None where there is none."""
         try:
             with reading(f"Cannot read {path}"):
-                content = bounded(lambda: self._client.read(plain(path)).read())
+                content = bounded(lambda: self._client.read(plain_path(path)).read())
                 return bytes(content).decode("utf-8", "replace")
         except NotFoundError:
             return None
@@ -204,11 +205,6 @@ def _info(status: Any) -> FileInfo:
         owner=str(status.owner),
         mode=int(status.permission),
     )
-
-
-def plain(path: str) -> str:
-    """Take the scheme and the authority off a path."""
-    return _ADDRESS.sub("", path, count=1) or "/"
 
 
 def _client(uri: str, conf: str) -> Any:

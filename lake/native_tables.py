@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lake.errors import no_table
-from lake.native_files import bounded, plain, reading
+from lake.native_files import bounded, reading
+from lake.paths import plain_path
 from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
 from lake.settings import Settings, spark_default
 
@@ -86,7 +87,7 @@ class NativeTables:
         except ImportError:
             raise UnreadableError("the package deltalake is not installed.") from None
         try:
-            return DeltaTable(self._uri + plain(self._settings.path("tables", name)))
+            return DeltaTable(self._uri + plain_path(self._settings.path("tables", name)))
         except (TableNotFoundError, FileNotFoundError):
             return None
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from lake.errors import NotFoundError
 from lake.fs import FileSystem
+from lake.paths import marked_name, plain_path
 from lake.settings import Settings
 
 
@@ -15,10 +16,9 @@ def archive_path(settings: Settings, files: FileSystem, path: str, moment: datet
     The name stays; a second file of that name on that day gets the moment as a suffix.
     """
     name = path.rsplit("/", 1)[-1]
-    stem, dot, suffix = name.partition(".")
     folder = f"{settings.archive}/{moment:%Y/%m/%d}"
     if files.exists(f"{folder}/{name}"):
-        name = f"{stem}~{moment:%H%M%S%f}{dot}{suffix}"
+        name = marked_name(name, f"~{moment:%H%M%S%f}")
     return plain_path(f"{folder}/{name}")
 
 
@@ -29,10 +29,3 @@ def move_to_archive(files: FileSystem, source: str, target: str) -> None:
         files.rename(source, target)
     except NotFoundError:
         return
-
-
-def plain_path(uri: str) -> str:
-    """Strip scheme and authority: ``hdfs://host:1/flo/x`` is ``/flo/x``."""
-    if "://" not in uri:
-        return uri
-    return "/" + uri.split("://", 1)[1].partition("/")[2]

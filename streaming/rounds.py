@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 from checkpoints.ledger import LedgerRow, State
 from lake.errors import AccessError
 from lake.fs import FileInfo
+from lake.paths import marked_name
 from streaming.archive import archive_path
 from streaming.events import LandingSeen
 from streaming.processor import Processor
@@ -92,12 +94,11 @@ def _as_new(processor: Processor, info: FileInfo) -> FileInfo:
     known = processor.ledger.find(info.path, info.modified_ms)
     if known is None or processor.files.is_being_written(info.path):
         return info
-    folder, _, name = info.path.rpartition("/")
-    stem, dot, suffix = name.partition(".")
-    fresh = f"{folder}/{stem}~{datetime.now(UTC):%Y%m%d%H%M%S%f}{dot}{suffix}"
+    name = marked_name(info.name, f"~{datetime.now(UTC):%Y%m%d%H%M%S%f}")
+    fresh = f"{info.path.rpartition('/')[0]}/{name}"
     processor.files.rename(info.path, fresh)
-    log.info("renamed", file=name, to=fresh.rsplit("/", 1)[-1], why="name and time were there")
-    return processor.files.status(fresh) or info
+    log.info("renamed", file=info.name, to=name, why="name and time are those of another drop")
+    return replace(info, path=fresh)
 
 
 def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:

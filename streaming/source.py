@@ -37,12 +37,14 @@ def landed_files(spark: SparkSession, settings: Settings) -> DataFrame:
     """Stream the files of the landing directory, one row a file, without their content.
 
     ``maxFileAge`` is as good as unlimited: the source would silently ignore a file whose
-    modification time is much older than the newest one's.
+    modification time is much older than the newest one's. Without ``recursiveFileLookup`` it would
+    take a directory that is called ``a=1`` for a partition, and stop at ``b=2`` beside it.
     """
     return (
         spark.readStream.format("binaryFile")
         .option("pathGlobFilter", NAMES)
         .option("maxFileAge", "36500d")
+        .option("recursiveFileLookup", "true")
         .schema(_FILES)
         .load(settings.landing)
         .select("path")

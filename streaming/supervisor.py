@@ -214,7 +214,7 @@ class Supervisor:
 
     def _watch_query(self, processor: Processor, stop: StopRequest) -> None:
         now = time.monotonic()
-        due, quiet = now + self._settings.sweep_seconds, now + _QUIET_SECONDS
+        due, quiet = now, now + _QUIET_SECONDS
         with Background() as rounds, self._start(processor) as query:
             while not stop.poll():
                 if query.wait(self._settings.poll_seconds):

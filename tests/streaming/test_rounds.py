@@ -12,7 +12,9 @@ from checkpoints.ledger import LedgerRow
 from lake.fs import FileInfo
 from streaming.processor import Processor
 from streaming.rounds import take_round
+from tests.faults.running import running
 from tests.lakes import DropLake, csv, row
+from tests.processes import wait_for
 
 T0 = 1_640_000_000_000  # 2021-12-20
 
@@ -128,6 +130,51 @@ def test_a_file_that_is_gone_when_it_is_read_has_an_account(lake: DropLake) -> N
     lake.put("gone.csv", csv(row("c1")), modified_ms=T0 + 1)
     assert held(lake, processor) == [["gone.csv"]]
     assert [each["state"] for each in lake.ledger()] == ["rejected", "ingested"]
+
+
+def test_long_names_and_odd_times_stop_nothing(lake: DropLake) -> None:
+    """A name of 255 bytes, twice on one day; a file of the year 58000 and one of 1969."""
+    long, processor = f"{'m' * 251}.csv", lake.processor()
+    for customer in ("c1", "c2"):
+        lake.put(long, csv(row(customer)), modified_ms=T0)
+        held(lake, processor)
+    lake.put("a%2Fb c.csv", csv(row("c3")), modified_ms=1_767_000_000_000_000)
+    lake.put("old.csv", csv(row("c4", first="1960-01-01", last="1960-01-02")), modified_ms=-1000)
+    held(lake, processor)
+    assert held(lake, lake.processor()) == []
+    assert [each["state"] for each in lake.ledger()] == ["ingested"] * 4
+    assert [each for (each,) in lake.features("master_id")] == ["c1", "c2", "c3", "c4"]
+    assert names(lake) == []
+
+
+def test_directories_that_look_like_partitions_are_refused(lake: DropLake) -> None:
+    """There before the first start or made later, alone or together: they stop no stream."""
+    lake.put("a=1/inner.csv", csv(row("c1")))
+    lake.put("b=2/inner.csv", csv(row("c2")))
+    with running(lake, sweep_seconds=0.5) as stream:
+        lake.put("first.csv", csv(row("c3")))
+        wait_for(lambda: names(lake) == [], "an empty landing", 60)
+        lake.put("c=3/d=4/inner.csv", csv(row("c4")))
+        lake.put("second.csv", csv(row("c5")))
+        wait_for(lambda: names(lake) == [], "an empty landing", 60)
+        stream.stop()
+        assert stream.end() == 0
+    assert states(lake) == {
+        **dict.fromkeys(("a=1", "b=2", "c=3"), ("rejected", "is_directory")),
+        **dict.fromkeys(("first.csv", "second.csv"), ("ingested", "None")),
+    }
+
+
+def test_a_file_dated_far_ahead_silences_nobody(lake: DropLake) -> None:
+    """The query leaves out what is a hundred years older than the newest; a round does not."""
+    with running(lake, sweep_seconds=0.5) as stream:
+        lake.put("ahead.csv", csv(row("c1")), modified_ms=7_258_118_400_000)  # 2200
+        wait_for(lambda: names(lake) == [], "an empty landing", 60)
+        lake.put("now.csv", csv(row("c2")))
+        wait_for(lambda: names(lake) == [], "an empty landing", 60)
+        stream.stop()
+        assert stream.end() == 0
+    assert set(states(lake).values()) == {("ingested", "None")}
 
 
 def test_a_drop_that_trips_the_decoder_does_not_stop_the_next(
