@@ -1,1 +1,1 @@
-"""Where the stream stands: the drop ledger, the lock, recovery, the Spark checkpoint."""
+"""Where the stream stands: the drop ledger, recovery, the lock, the batch in hand."""

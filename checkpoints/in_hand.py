@@ -7,6 +7,7 @@ is of a batch that is being taken in, or of one that a killed stream has left.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from lake.fs import FileInfo, FileSystem
 from lake.reading import Files
@@ -36,7 +37,10 @@ def look_in_hand(files: Files, settings: Settings) -> FileInfo | None:
     epochs = [info for info in files.list(staging_path(settings)) if info.name.isdigit()]
     newest = max(epochs, key=lambda info: int(info.name), default=None)
     batches = [info for info in files.list(newest.path) if info.name.isdigit()] if newest else []
-    return max(batches, key=lambda info: int(info.name), default=None)
+    batch = max(batches, key=lambda info: int(info.name), default=None)
+    # The directory's own time changes with each file that is put there.
+    listed = files.status(f"{batch.path}/{_LIST}") if batch else None
+    return replace(batch, modified_ms=listed.modified_ms) if batch and listed else batch
 
 
 def names_in_hand(files: Files, settings: Settings) -> set[str]:

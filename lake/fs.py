@@ -130,9 +130,9 @@ class FileSystem(Tree):
         try:
             with self._calling(f"Cannot list {path}"):
                 found = self._fs(path).listStatus(self._path(path))
+                listed = read_statuses(write_statuses(self._jvm, found))
         except NotFoundError:
             return []
-        listed = read_statuses(write_statuses(self._jvm, found))
         infos = [FileInfo(plain_path(each[0]), *each[1:]) for each in listed]
         return sorted(infos, key=lambda info: info.path)
 

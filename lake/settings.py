@@ -43,12 +43,10 @@ class Settings(BaseSettings):
     contract: Path = Field(CONF / "contracts" / "flo.toml", description="the data contract")
     master: str = Field("local[*]", description="Spark master; read by flo's own sessions")
     spark: dict[str, str] = Field(default_factory=dict, description="more Spark settings")
-    trigger_seconds: float = Field(0.5, ge=0, description="shortest time between two batches")
+    trigger_seconds: float = Field(0.5, ge=0, description="how often new files are looked for")
     max_files_per_batch: int = Field(200, ge=1, description="most drops in one batch")
     poll_seconds: float = Field(0.5, gt=0, description="how often a stop request is looked for")
-    sweep_seconds: float = Field(
-        5.0, gt=0, description="how often landing is looked through, besides"
-    )
+    sweep_seconds: float = Field(5.0, gt=0, description="how often landing is gone through anyway")
     retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
     max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
     log_format: Literal["human", "json"] = Field("human", description="how the log is written")

@@ -32,7 +32,7 @@ class Drop:
 
 
 class NotYet(Exception):  # noqa: N818 - a wait, not an error
-    """The file may still become whole; look at it again later."""
+    """The file may still become whole, or was changed; look at it again later."""
 
 
 def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
@@ -53,7 +53,7 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
         )
     if before.is_dir:
         raise DropRejected("is_directory", "landing takes files; put the files themselves there")
-    if files.is_being_written(path):
+    if _is_being_written(files, path):
         raise NotYet
     Room.of(spool.parent, before.size).require(before.size)
     _copy(files, path, spool)
@@ -70,6 +70,13 @@ def hash_file(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_being_written(files: FileSystem, path: str) -> bool:
+    try:
+        return files.is_being_written(path)
+    except NotFoundError:
+        raise NotYet from None
 
 
 def _copy(files: FileSystem, path: str, spool: Path) -> None:

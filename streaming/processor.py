@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ from streaming.write import TableWriter
 
 log = structlog.get_logger()
 
+AfterBatch = Callable[[SparkSession], None]
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -57,6 +60,7 @@ class Processor:
         left_undone: whether an earlier stream did not come to the end of its last batch.
         broken_off: whether a round of this one did not come to its end. Nothing more may be taken
             in then: a new one recovers first.
+        closing: whether no further batch is to be begun.
     """
 
     def __init__(
@@ -79,22 +83,38 @@ class Processor:
         self.ledger = Ledger(spark, fence)
         self.mutex = RLock()
         self.broken_off = False
+        self.closing = False
         self.tell = tell
         self._spool = spool
         self.left_undone = look_in_hand(self.files, settings) is not None
-        staging = staging_path(settings)
-        self.files.delete(staging)
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
-        self._staging = f"{staging}/{fence.epoch}"
+        self._staging = f"{staging_path(settings)}/{fence.epoch}"
         self._writer = TableWriter(fence, contract, self.ledger)
         refuse_other_constraints(spark, settings)
         self._tell_accounts(recover(spark, fence, self.ledger).completed)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Have no further batch begun once the block is left, however it is."""
+        try:
+            yield
+        finally:
+            self.closing = True
+
+    def end_last_batch(self, spark: SparkSession, after: AfterBatch | None = None) -> None:
+        """Do what the last batch of an earlier stream did not come to, and clear up after it.
+
+        Until that is done, what it has staged stays, and says that it is not.
+        """
+        if self.left_undone and after is not None:
+            after(spark)
+        self.files.delete(staging_path(self.settings))
 
     def process(
         self,
         spark: SparkSession,
         landed: Sequence[FileInfo],
-        after: Callable[[SparkSession], None] | None = None,
+        after: AfterBatch | None = None,
     ) -> list[LedgerRow]:
         """Take these files to the end, and return their accounts.
 
@@ -183,6 +203,8 @@ class Processor:
                     bytes=drop.info.size,
                     modified_at=drop.info.modified_at,
                 )
+                if self.ledger.find(*row.key) is not None:
+                    raise NotYet  # it was replaced meanwhile by one of that name and time
                 if self.ledger.is_ingested(drop.drop_id):
                     settled.append(as_duplicate(row))
                 elif any(each.drop.drop_id == drop.drop_id for each in decoded):
@@ -194,7 +216,7 @@ class Processor:
                 kept = None if refusal.code == VANISHED else row.archived_path
                 settled.append(replace(row, reason=str(refusal), archived_path=kept))
             except NotYet:
-                log.info("waiting", file=row.path.rsplit("/", 1)[-1], why="still being written")
+                log.info("waiting", file=row.path.rsplit("/", 1)[-1], why="it changes")
         return settled, decoded, repeats
 
     def _open_account(self, info: FileInfo, batch: int, started: datetime) -> LedgerRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -21,23 +21,44 @@ class QueryFailed(Exception):  # noqa: N818 - Spark's failure, which is its caus
     """The query itself failed, and no round of ours.
 
     Attributes:
+        cause: what Spark says.
         at_start: it had not come to wait for files yet: its checkpoint may be of no use.
     """
 
     def __init__(self, cause: BaseException, *, at_start: bool) -> None:
         super().__init__(str(cause))
-        self.__cause__ = cause
+        self.cause = cause
         self.at_start = at_start
 
 
-class RunningQuery:
-    """One start of the stream's query."""
+class BeginAnew(Exception):  # noqa: N818 - a way, not an error
+    """The checkpoint was set aside, on which the query could not start: try again."""
 
-    def __init__(self, query: StreamingQuery, failures: Sequence[BaseException]) -> None:
-        """Watch a query; its rounds put what they raise into ``failures``."""
+
+class RunningQuery:
+    """One start of the stream's query.
+
+    Attributes:
+        has_waited: whether it has come to wait for files, on its checkpoint as it is.
+    """
+
+    def __init__(
+        self,
+        query: StreamingQuery,
+        failures: Sequence[BaseException],
+        tend: Callable[[], object],
+    ) -> None:
+        """Watch a query.
+
+        Args:
+            query: it runs.
+            failures: its rounds put there what they raise.
+            tend: called now and then where a round has to be waited for.
+        """
         self._query = query
         self._failures = failures
-        self._has_waited = False
+        self._tend = tend
+        self.has_waited = False
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, at most so long, and tell whether it has come.
@@ -52,8 +73,8 @@ class RunningQuery:
         except PySparkException as error:
             if self._failures:
                 raise self._failures[0] from None
-            raise QueryFailed(error, at_start=not self._has_waited) from error
-        self._has_waited |= self._query.status["message"].startswith("Waiting")
+            raise QueryFailed(error, at_start=not self.has_waited) from error
+        self.has_waited |= self._query.status["message"].startswith("Waiting")
         return has_ended
 
     @property
@@ -84,4 +105,5 @@ class RunningQuery:
         while self._query.isActive and self._query.status["isTriggerActive"]:
             if self.wait(0.1):
                 return
+            self._tend()
         self._query.stop()

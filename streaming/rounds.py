@@ -6,7 +6,7 @@ The ledger alone says what is done; so it does not matter what called for a roun
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ import structlog
 from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow, State
-from lake.errors import AccessError
+from lake.errors import AccessError, NotFoundError
 from lake.fs import FileInfo
 from lake.paths import marked_name
 from streaming.archive import archive_path
@@ -24,7 +24,22 @@ from streaming.source import UNFINISHED, is_drop
 
 log = structlog.get_logger()
 
-Appearance = tuple[int, int]
+
+class Present:
+    """The files that were there at some time, by their paths and by how they look."""
+
+    def __init__(self, files: Iterable[FileInfo]) -> None:
+        """Remember them."""
+        listed = list(files)
+        self._paths = {info.path for info in listed}
+        # A round may give a file another name.
+        self._looks = {(info.modified_ms, info.size) for info in listed}
+
+    def has(self, info: FileInfo) -> bool:
+        """Tell whether a file was there."""
+        return info.path in self._paths or (info.modified_ms, info.size) in self._looks
+
+
 TakeBatch = Callable[[Sequence[FileInfo]], Sequence[LedgerRow]]
 
 
@@ -32,39 +47,35 @@ def take_round(
     spark: SparkSession,
     processor: Processor,
     take: TakeBatch,
-    stopping: Callable[[], object],
-    among: Collection[Appearance] | None = None,
-) -> list[str]:
+    ends: Callable[[], bool],
+    belongs: Callable[[FileInfo], bool] = lambda _: True,
+) -> None:
     """Take in batch after batch, the oldest drops first, until there is nothing more to take.
 
     Args:
         spark: a session for the ledger.
         processor: holds the ledger; no other round runs beside this one.
         take: takes a batch in, and returns its accounts.
-        stopping: asked before each batch.
-        among: files to which the round keeps; all of landing where that is None.
-
-    Returns:
-        The names of the files that were left, as a writer still held them.
+        ends: asked before each batch whether the round is to end.
+        belongs: tells which files the round keeps to.
     """
-    open_files: dict[str, str] = {}
-    while not stopping():
+    # A file that a writer holds open is looked at once, and again when it is closed.
+    looked_at: set[tuple[str, int, int]] = set()
+    while not ends():
         new = [
             info
             for info in settle_landing(spark, processor)
-            if info.path not in open_files and (among is None or appearance(info) in among)
+            if _identity(info) not in looked_at and belongs(info)
         ]
         batch = new[: processor.settings.max_files_per_batch]
         if not batch:
-            break
-        accounted = {row.path for row in take(batch)}
-        open_files |= {info.path: info.name for info in batch if info.path not in accounted}
-    return sorted(open_files.values())
+            return
+        take(batch)
+        looked_at |= {_identity(info) for info in batch}
 
 
-def appearance(info: FileInfo) -> Appearance:
-    """What a file is known by that may get another name: its time and its size."""
-    return info.modified_ms, info.size
+def _identity(info: FileInfo) -> tuple[str, int, int]:
+    return info.path, info.modified_ms, info.size
 
 
 def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
@@ -79,12 +90,15 @@ def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
     new: list[FileInfo] = []
     for info in landed:
         row = processor.account_of(info)
-        if row is not None:
-            processor.archive(row)
-        elif is_drop(info):
-            new.append(_as_new(processor, info))
-        else:
-            refused += _refuse(processor, info)
+        try:
+            if row is not None:
+                processor.archive(row)
+            elif is_drop(info):
+                new.append(_as_new(processor, info))
+            else:
+                refused += _refuse(processor, info)
+        except NotFoundError:  # it was taken away since it was listed
+            continue
     processor.finish(spark, refused)
     return sorted(new, key=lambda info: (info.modified_ms, info.path))
 

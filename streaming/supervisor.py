@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from py4j.protocol import Py4JError
@@ -34,15 +35,13 @@ from streaming.events import (
 )
 from streaming.patience import Patience
 from streaming.phases import timed_phases
-from streaming.processor import Processor
-from streaming.query import FINISHING, QueryFailed, RunningQuery
-from streaming.rounds import Appearance, appearance, take_round
+from streaming.processor import AfterBatch, Processor
+from streaming.query import FINISHING, BeginAnew, QueryFailed, RunningQuery
+from streaming.rounds import Present, take_round
 from streaming.source import drops_in_landing, landed_files
 from streaming.stopping import StopRequest
 
 log = structlog.get_logger()
-
-AfterBatch = Callable[[SparkSession], None]
 
 _QUIET_SECONDS = 60
 """A stream that has waited for files for so long is well, though it has had no batch."""
@@ -73,9 +72,8 @@ class Supervisor:
         self._stop = StopRequest(self._files, settings)
         self._patience = Patience(settings.retry_seconds)
         self._locked = False
-        self._owes_rest = False  # what a batch ends with, which one that broke off did not come to
         self._next_look = 0.0
-        self._aside = ""  # where the checkpoint is that this process has set aside
+        self._is_fresh = False  # the checkpoint, and no query has started on it yet
 
     @property
     def stop(self) -> StopRequest:
@@ -106,6 +104,8 @@ class Supervisor:
                 self._take_lock()
                 self._work(stop)
                 return
+            except BeginAnew:
+                continue
             except (FloError, PySparkException, Py4JError, OSError) as error:
                 trouble = self._lost() or recognise(error, "The stream cannot work") or error
                 if not transient(trouble):
@@ -169,10 +169,7 @@ class Supervisor:
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
             log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
-            self._owes_rest |= processor.left_undone
-            if self._owes_rest and self._after_batch is not None:
-                self._after_batch(self._spark)
-            self._owes_rest = False
+            processor.end_last_batch(self._spark, self._after_batch)
             log.info("watching", landing=self._settings.landing, once=self._once)
             self._tell(StreamWorks())
             try:
@@ -185,40 +182,56 @@ class Supervisor:
 
     def _drain(self, processor: Processor, stop: StopRequest) -> None:
         """Take in what is there now; what comes later is for the next time."""
-        present = {appearance(info) for info in drops_in_landing(self._files, self._settings)}
-        with Background() as rounds:
-            rounds.start(lambda: self._round(processor, self._spark, present))
+        present = Present(drops_in_landing(self._files, self._settings))
+        with Background(self._tend) as rounds, processor.open():
+            rounds.start(lambda: self._round(processor, self._spark, present.has))
             while rounds.busy(self._settings.poll_seconds):
                 self._lock.refresh()
                 self._look_at_landing()
                 if not stop and stop.poll():
                     log.info("stopping", why=FINISHING)
+        left = [
+            info.name for info in drops_in_landing(self._files, self._settings) if present.has(info)
+        ]
+        if left:
+            why = "asked to end" if stop else "still being written"
+            log.warning("left in landing", files=left, why=why)
 
     def _watch(self, processor: Processor, stop: StopRequest) -> None:
-        """Hold rounds whenever the query sees new files, and every ``sweep_seconds``."""
+        """Hold rounds whenever the query sees new files, and every ``sweep_seconds``.
+
+        Raises:
+            BeginAnew: the checkpoint was set aside, as Spark could not start on it.
+        """
         if has_grown_long(self._files, self._settings):
             self._set_checkpoint_aside("its list of files has grown long")
         try:
             self._watch_query(processor, stop)
         except QueryFailed as failed:
-            cause = failed.__cause__ or failed
-            if not failed.at_start or self._aside:
-                raise cause from None
+            if not failed.at_start or self._is_fresh:
+                raise failed.cause from None
             # It may be the checkpoint. Where it is not, the same comes again on a fresh one.
-            self._set_checkpoint_aside(tell(cause))
-            self._watch(processor, stop)
+            self._set_checkpoint_aside(tell(failed.cause))
+            raise BeginAnew from None
 
     def _set_checkpoint_aside(self, why: str) -> None:
-        self._aside = set_aside(self._files, self._settings)
-        log.warning("checkpoint set aside", why=why, to=self._aside)
+        self._lock.confirm()  # it may be another stream's by now
+        aside = set_aside(self._files, self._settings)
+        self._is_fresh = True
+        log.warning("checkpoint set aside", why=why, to=aside)
 
     def _watch_query(self, processor: Processor, stop: StopRequest) -> None:
         now = time.monotonic()
         due, quiet = now, now + _QUIET_SECONDS
-        with Background() as rounds, self._start(processor) as query:
+        with (
+            Background(self._tend) as rounds,
+            self._start(processor) as query,
+            processor.open(),
+        ):
             while not stop.poll():
                 if query.wait(self._settings.poll_seconds):
                     return
+                self._is_fresh = self._is_fresh and not query.has_waited
                 self._lock.refresh()
                 self._look_at_landing()
                 if rounds.busy():
@@ -230,6 +243,11 @@ class Supervisor:
                 if now > quiet and query.idle:
                     self._patience.got_on()
             query.finish()
+
+    def _tend(self) -> None:
+        """Keep the lock while the end of a batch is waited for; who has lost it is told by then."""
+        with suppress(FloError):
+            self._lock.refresh()
 
     def _look_at_landing(self) -> None:
         """Tell what waits, which takes a twentieth of the time at most."""
@@ -259,7 +277,7 @@ class Supervisor:
             .trigger(processingTime=f"{self._settings.trigger_seconds} seconds")
         )
         try:
-            return RunningQuery(writer.start(), failures)
+            return RunningQuery(writer.start(), failures, self._tend)
         except (PySparkException, Py4JError) as error:
             raise QueryFailed(error, at_start=True) from error
 
@@ -267,23 +285,24 @@ class Supervisor:
         self,
         processor: Processor,
         spark: SparkSession,
-        among: Collection[Appearance] | None = None,
+        belongs: Callable[[FileInfo], bool] = lambda _: True,
     ) -> None:
         """Hold a round, after any other that is being held; none after one that broke off."""
 
         def take(batch: Sequence[FileInfo]) -> Sequence[LedgerRow]:
             return self._take(processor, spark, batch)
 
+        def ends() -> bool:
+            # A round gives files in landing other names, which no table would refuse.
+            self._lock.confirm()
+            return bool(self._stop) or processor.closing
+
         with processor.mutex:
             if processor.broken_off:
                 return
             processor.broken_off = True
-            # It gives files in landing other names, which no table would refuse.
-            self._lock.confirm()
-            left = take_round(spark, processor, take, lambda: self._stop, among)
+            take_round(spark, processor, take, ends, belongs)
             processor.broken_off = False
-        if left and self._once:
-            log.warning("left in landing", files=left, why="still being written")
 
     def _take(
         self, processor: Processor, spark: SparkSession, batch: Sequence[FileInfo]

@@ -86,7 +86,9 @@ class DropLake:
     def processor(self) -> Processor:
         """Open the part of the stream that takes batches in, as a start of the stream does."""
         spool = Path(tempfile.mkdtemp(prefix="flo-test-spool-")) / "batch"
-        return Processor(self.spark, self.fence(), self.contract, spool)
+        processor = Processor(self.spark, self.fence(), self.contract, spool)
+        processor.end_last_batch(self.spark)
+        return processor
 
     def fence(self) -> Fence:
         """Write by the epoch that the tables are in; the first to ask raises it."""

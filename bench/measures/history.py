@@ -7,12 +7,9 @@ all that the stream does for a drop: listing, planning, the batch, its commit, a
 
 from __future__ import annotations
 
-import json
 import statistics
-import tempfile
 import time
 from itertools import pairwise
-from pathlib import Path
 
 from bench import spark_conf
 from bench.contenders.client import Contender
@@ -88,10 +85,10 @@ def many_files(plan: Plan, hdfs: Hdfs) -> Result:
 
 
 def _prepare(hdfs: Hdfs, root: str, files: int) -> None:
-    """Make a lake that has ingested so many files: some for real, the others' traces written.
+    """Make a lake that has ingested so many files: some for real, of the others the accounts.
 
-    An ingested file's traces are its account in the ledger and its line in the source's log,
-    which is what a batch's time may depend on. (Its rows are P8's matter.)
+    The ledger alone says what has been seen, so a batch's time may depend on its accounts. (Rows
+    are P8's matter.)
     """
     data = data_of()
     stream = flo_stream(hdfs, root, **ONE_BY_ONE)
@@ -105,30 +102,7 @@ def _prepare(hdfs: Hdfs, root: str, files: int) -> None:
     earlier = files - 1 - _REAL
     with spark_conf.ours_on(hdfs.environment(root), f"seed-{files}") as contender:
         contender.ask("start", root=root)
-        seeded = contender.ask("seed_ledger", files=earlier, per_commit=200)
-    _extend_log(hdfs, f"{root}/checkpoints/stream/sources/0", earlier, seeded["modified_ms"])
-
-
-def _extend_log(hdfs: Hdfs, log: str, files: int, modified_ms: int) -> None:
-    """Add lines to the newest compact file of the source's log, like those that are there."""
-    names = [info.name for info in hdfs.files.list(log) if info.name.endswith(".compact")]
-    newest = max(names, key=lambda name: int(name.split(".")[0]))
-    text = hdfs.files.read_text(f"{log}/{newest}") or ""
-    version, *lines = text.splitlines()
-    one = json.loads(lines[0])
-    folder = one["path"].rsplit("/", 1)[0]
-    added = (
-        json.dumps(
-            {**one, "path": f"{folder}/earlier_{number:06d}.csv", "timestamp": modified_ms},
-            separators=(",", ":"),
-        )
-        for number in range(files)
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        local = Path(scratch) / newest
-        # Spark's logs end without a line end.
-        local.write_text("\n".join([version, *added, *lines]))
-        hdfs.files.upload(local, f"{log}/{newest}")
+        contender.ask("seed_ledger", files=earlier, per_commit=200)
 
 
 def stream_round(hdfs: Hdfs, root: str, done: int, **further: str) -> list[float]:

@@ -36,7 +36,7 @@ class Point:
         customers: in the features before it.
         rows: in all its drops.
         files: its drops.
-        seconds: the median, from the planned files to the archived ones.
+        seconds: the median, from the files in landing to the archived ones.
         written: bytes that it left below ``tables/``, the median.
     """
 

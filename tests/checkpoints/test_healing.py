@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from checkpoints.query_checkpoint import checkpoint_path, has_grown_long
+from lake.errors import ServiceError
 from lake.tables import SNAPSHOTS
 from tests.faults.running import running
 from tests.lakes import DropLake, csv, row
@@ -71,6 +72,32 @@ def test_a_stream_goes_on_whatever_becomes_of_its_checkpoint(lake: DropLake) -> 
     assert [each for (each,) in lake.features("master_id")] == sorted(
         ["always", *(f"c{number}" for number in range(len(HARMS)))]
     )
+
+
+def test_a_round_that_fails_while_the_query_cannot_start_is_made_good(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same trouble may be behind both: a new processor recovers, and everything is taken in."""
+    failed: list[str] = []
+
+    def fail_once(step: str) -> None:
+        if step == "after_snapshots" and not failed:
+            failed.append(step)
+            raise ServiceError("HDFS does not answer.")
+
+    monkeypatch.setattr("lake.failpoint.kill_at", fail_once)
+    lake.files.write_text(f"{checkpoint_path(lake.settings)}/metadata", "")
+    lake.put("a.csv", csv(row("c1"), row("c2")))
+    with running(lake, sweep_seconds=0.5) as stream:
+        wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing", 60)
+        lake.put("b.csv", csv(row("c3")))
+        wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing", 60)
+        stream.stop()
+        assert stream.end() == 0
+    assert failed
+    assert len(set_aside(lake)) == 1
+    assert lake.count(SNAPSHOTS) == 3
+    assert sum(each["rows_inserted"] for each in lake.ledger()) == 3
 
 
 def set_aside(lake: DropLake) -> list[str]:

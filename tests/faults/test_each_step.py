@@ -46,7 +46,7 @@ def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
     assert_taken_in(lake, DROPS)
 
 
-def test_a_replay_of_a_finished_batch_changes_nothing(lake: DropLake) -> None:
+def test_files_of_a_finished_batch_found_again_change_nothing(lake: DropLake) -> None:
     """The counts belong to the first time: found again, files that were done add no account."""
     put(lake, DROPS[:3])
     accounts = lake.take()

@@ -19,7 +19,7 @@ def fail() -> None:
 def test_the_caller_is_free_until_the_work_is_done() -> None:
     """It waits as long as it likes, and may begin the next piece when one is done."""
     on, done = threading.Event(), list[int]()
-    with Background() as work:
+    with Background(lambda: None) as work:
         assert not work.busy()
         for number in range(2):
             on.clear()
@@ -32,18 +32,18 @@ def test_the_caller_is_free_until_the_work_is_done() -> None:
 
 def test_what_goes_wrong_comes_back_once() -> None:
     """To who asks how it is, or to who leaves without asking."""
-    with Background() as work:
+    with Background(lambda: None) as work:
         work.start(fail)
         with pytest.raises(ValueError, match="torn"):
             work.busy(10)
         assert not work.busy()
-    with pytest.raises(ValueError, match="torn"), Background() as work:
+    with pytest.raises(ValueError, match="torn"), Background(lambda: None) as work:
         work.start(fail)
 
 
 def leave_with(error: Exception, work: Callable[[], None]) -> None:
     """Begin a piece of work, and go wrong beside it."""
-    with Background() as background:
+    with Background(lambda: None) as background:
         background.start(work)
         raise error
 
@@ -54,6 +54,14 @@ def test_another_error_is_not_hidden_by_that_of_the_work() -> None:
     with pytest.raises(OSError, match="first"):
         leave_with(OSError("first"), lambda: (done.append("work"), fail())[1])
     assert done == ["work"]
+
+
+def test_while_it_is_waited_for_other_things_are_tended() -> None:
+    """Such as the lock, which would look like a dead one's."""
+    on = threading.Event()
+    with Background(on.set) as work:
+        work.start(lambda: on.wait(30) and None)
+    assert on.is_set()
 
 
 def test_work_on_the_tables_of_another_stream_is_not_waited_for() -> None:

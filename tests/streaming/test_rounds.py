@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
+from pyspark.sql import SparkSession
 
 import streaming.decode.drop
 from checkpoints.ledger import LedgerRow
 from lake.fs import FileInfo
 from streaming.processor import Processor
 from streaming.rounds import take_round
-from tests.faults.running import running
+from streaming.supervisor import Supervisor
+from tests.faults.running import Killed, running
 from tests.lakes import DropLake, csv, row
 from tests.processes import wait_for
 
@@ -30,6 +34,15 @@ def held(lake: DropLake, processor: Processor, most: int = 200) -> list[list[str
     processor.settings = lake.settings.model_copy(update={"max_files_per_batch": most})
     take_round(lake.spark, processor, take, lambda: False)
     return batches
+
+
+def half_written(lake: DropLake, name: str, text: str) -> Any:
+    """Begin to write a file into landing; who has it closes it."""
+    files, path = lake.files, f"{lake.settings.landing}/{name}"
+    writer = files._fs(path).create(files._path(path), True)
+    writer.write(bytearray(text.encode()))
+    writer.hflush()
+    return writer
 
 
 def states(lake: DropLake) -> dict[str, tuple[str, str]]:
@@ -106,10 +119,7 @@ def test_a_file_that_is_still_written_waits_and_stops_no_other(lake: DropLake) -
     """It is looked at once a round, has no account, and is taken in when it is whole."""
     processor = lake.processor()
     lake.put("other.csv", csv(row("c2")))
-    files, path = lake.files, f"{lake.settings.landing}/a.csv"
-    writer = files._fs(path).create(files._path(path), True)
-    writer.write(bytearray(csv(row("c1")).encode()))
-    writer.hflush()
+    writer = half_written(lake, "a.csv", csv(row("c1")))
     assert sorted(each for batch in held(lake, processor, most=1) for each in batch) == [
         "a.csv",
         "other.csv",
@@ -118,6 +128,89 @@ def test_a_file_that_is_still_written_waits_and_stops_no_other(lake: DropLake) -
     writer.close()
     assert held(lake, processor) == [["a.csv"]]
     assert states(lake)["a.csv"] == ("ingested", "None")
+
+
+def test_a_file_that_is_closed_meanwhile_is_of_the_same_round(lake: DropLake) -> None:
+    """A round may last for hours, and no other is held beside it."""
+    processor, order = lake.processor(), list[str]()
+    writer = half_written(lake, "large.csv", csv(row("c1")))
+    lake.put("other.csv", csv(row("c2")))
+
+    def take(batch: Sequence[FileInfo]) -> list[LedgerRow]:
+        order.extend(info.name for info in batch)
+        rows = processor.process(lake.spark, batch)
+        if rows:
+            writer.close()
+        return rows
+
+    processor.settings = lake.settings.model_copy(update={"max_files_per_batch": 1})
+    take_round(lake.spark, processor, take, lambda: False)
+    assert order[-1] == "large.csv"
+    assert set(states(lake).values()) == {("ingested", "None")}
+
+
+def test_a_run_once_keeps_to_what_was_there_and_says_what_it_leaves(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while it runs is for the next time; a file that is still written is named."""
+    lake.put("there.csv", csv(row("c1")))
+    writer = half_written(lake, "large.csv", csv(row("c2")))
+
+    def put_more(step: str) -> None:
+        if step == "before_batch" and not lake.files.exists(f"{lake.settings.landing}/more.csv"):
+            lake.put("more.csv", csv(row("c3")))
+
+    monkeypatch.setattr("lake.failpoint.kill_at", put_more)
+    with structlog.testing.capture_logs() as logs:
+        assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
+    assert states(lake) == {"there.csv": ("ingested", "None")}
+    assert [each["files"] for each in logs if each["event"] == "left in landing"] == [["large.csv"]]
+    writer.close()
+    with structlog.testing.capture_logs() as logs:
+        assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
+    assert names(lake) == []
+    assert not [each for each in logs if each["event"] == "left in landing"]
+
+
+def test_a_file_that_is_replaced_before_its_turn_is_not_taken_for_another(lake: DropLake) -> None:
+    """By other bytes with the name and the time of a drop that has an account: no second account
+    has that key, by which a batch that breaks off is made good.
+    """
+    processor = lake.processor()
+    lake.put("a.csv", csv(row("c1")), modified_ms=T0)
+    held(lake, processor)
+    listed = lake.put("a.csv", csv(row("c2")), modified_ms=T0 + 1)
+    lake.put("a.csv", csv(row("c3")), modified_ms=T0)
+    assert processor.process(lake.spark, [listed]) == []
+    held(lake, processor)
+    assert len({(each["path"], each["modified_at"]) for each in lake.ledger()}) == 2
+    assert [each for (each,) in lake.features("master_id")] == ["c1", "c3"]
+
+
+def started(lake: DropLake) -> Processor:
+    """Open a processor as a start does that finds a batch undone."""
+    processor = Processor(lake.spark, lake.fence(), lake.contract, Path("unused"))
+    assert processor.left_undone
+    return processor
+
+
+def test_what_a_batch_ends_with_is_done_by_the_next_start(lake: DropLake) -> None:
+    """KPIs and upkeep that a killed stream did not come to; however often a start is killed."""
+    done: list[str] = []
+
+    def killed(_: SparkSession) -> None:
+        raise Killed
+
+    lake.put("a.csv", csv(row("c1")))
+    landed = lake.files.list(lake.settings.landing)
+    with pytest.raises(Killed):
+        lake.processor().process(lake.spark, landed, killed)
+    assert names(lake) == []
+    with pytest.raises(Killed):
+        started(lake).end_last_batch(lake.spark, killed)
+    started(lake).end_last_batch(lake.spark, lambda _: done.append("done"))
+    assert done == ["done"]
+    assert not lake.processor().left_undone
 
 
 def test_a_file_that_is_gone_when_it_is_read_has_an_account(lake: DropLake) -> None:
