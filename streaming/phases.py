@@ -12,8 +12,9 @@ from enum import StrEnum
 class Phase(StrEnum):
     """The parts of a batch that are timed, in their order; what is between them is next to nothing.
 
-    The first two and the last one are of Spark's query, which calls for a round: it looks which files
-    are new, and notes before and after the round which ones it has seen. What comes after ``archive`` is no part of taking drops in.
+    The first two and the last one are of Spark's query, which calls for a round: it looks which
+    files are new, and notes before and after the round which ones it has seen. What comes after
+    ``archive`` is no part of taking drops in.
     ``snapshots`` and ``quarantine`` go on beside ``plan``, so all add up to more than the batch.
     """
 
