@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from checkpoints.query_checkpoint import checkpoint_path
 from lake.errors import LockedError
+from lake.settings import Settings
+from streaming.source import landed_files
 
 log = structlog.get_logger()
 
@@ -107,3 +112,42 @@ class RunningQuery:
                 return
             self._tend()
         self._query.stop()
+
+
+def start_query(
+    spark: SparkSession,
+    settings: Settings,
+    call: Callable[[SparkSession], None],
+    tend: Callable[[], object],
+) -> RunningQuery:
+    """Start the query that wakes the stream up when there are new files.
+
+    Args:
+        spark: a session for it.
+        settings: where landing and checkpoint are.
+        call: called with the session of the batch; what it raises ends the query.
+        tend: see :class:`RunningQuery`.
+
+    Raises:
+        QueryFailed: Spark does not start it.
+    """
+    failures: list[BaseException] = []
+
+    def take(frame: DataFrame, _: int) -> None:
+        try:
+            call(frame.sparkSession)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    writer = (
+        landed_files(spark, settings)
+        .writeStream.queryName("flo")
+        .option("checkpointLocation", checkpoint_path(settings))
+        .foreachBatch(take)
+        .trigger(processingTime=f"{settings.trigger_seconds} seconds")
+    )
+    try:
+        return RunningQuery(writer.start(), failures, tend)
+    except (PySparkException, Py4JError) as error:
+        raise QueryFailed(error, at_start=True) from error

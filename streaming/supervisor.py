@@ -9,11 +9,11 @@ from contextlib import suppress
 import structlog
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow
 from checkpoints.lock import StreamLock
-from checkpoints.query_checkpoint import checkpoint_path, has_grown_long, set_aside
+from checkpoints.query_checkpoint import has_grown_long, set_aside
 from lake.causes import recognise, tell, transient
 from lake.contract import Contract
 from lake.errors import FloError, LockedError, ServiceError
@@ -36,9 +36,9 @@ from streaming.events import (
 from streaming.patience import Patience
 from streaming.phases import timed_phases
 from streaming.processor import AfterBatch, Processor
-from streaming.query import FINISHING, BeginAnew, QueryFailed, RunningQuery
+from streaming.query import FINISHING, BeginAnew, QueryFailed, start_query
 from streaming.rounds import Present, take_round
-from streaming.source import drops_in_landing, landed_files
+from streaming.source import drops_in_landing
 from streaming.stopping import StopRequest
 
 log = structlog.get_logger()
@@ -225,7 +225,12 @@ class Supervisor:
         due, quiet = now, now + _QUIET_SECONDS
         with (
             Background(self._tend) as rounds,
-            self._start(processor) as query,
+            start_query(
+                self._spark,
+                self._settings,
+                lambda session: self._round(processor, session),
+                self._tend,
+            ) as query,
             processor.open(),
         ):
             while not stop.poll():
@@ -257,29 +262,6 @@ class Supervisor:
         self._tell(LandingSeen(drops_in_landing(self._files, self._settings)))
         took = time.monotonic() - began
         self._next_look = began + max(self._settings.sweep_seconds, 20 * took)
-
-    def _start(self, processor: Processor) -> RunningQuery:
-        """Start the query that wakes the stream up when there are new files."""
-        failures: list[BaseException] = []
-
-        def take(frame: DataFrame, _: int) -> None:
-            try:
-                self._round(processor, frame.sparkSession)
-            except BaseException as error:
-                failures.append(error)
-                raise
-
-        writer = (
-            landed_files(self._spark, self._settings)
-            .writeStream.queryName("flo")
-            .option("checkpointLocation", checkpoint_path(self._settings))
-            .foreachBatch(take)
-            .trigger(processingTime=f"{self._settings.trigger_seconds} seconds")
-        )
-        try:
-            return RunningQuery(writer.start(), failures, self._tend)
-        except (PySparkException, Py4JError) as error:
-            raise QueryFailed(error, at_start=True) from error
 
     def _round(
         self,
