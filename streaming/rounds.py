@@ -99,7 +99,8 @@ def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
                 refused += _refuse(processor, info)
         except NotFoundError:  # it was taken away since it was listed
             continue
-    processor.finish(spark, refused)
+    if refused:
+        processor.finish(spark, refused)
     return sorted(new, key=lambda info: (info.modified_ms, info.path))
 
 

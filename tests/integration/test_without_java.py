@@ -185,15 +185,13 @@ def test_no_permission_is_told_with_path_and_user(
         look_at_lake(open_native(drops.settings), drops.settings)
 
 
-@pytest.mark.parametrize(
-    "closed", ["landing", "landing/folder", "checkpoints", "tables", "archive"]
-)
+@pytest.mark.parametrize("closed", ["landing", "landing/folder", "tables", "archive"])
 def test_an_audit_of_what_one_may_not_read_is_a_sentence(
     closed: str, lake: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each place that is looked at may be closed: exit code 2, with its path and the user.
 
-    An audit that left it out would call its files accounted for, or lost.
+    An audit that left it out would call its files accounted for.
     """
     path = lake.settings.path(closed)
     lake.files.mkdirs(path, 0o700)
