@@ -102,6 +102,18 @@ def test_a_move_that_a_crash_left_out_is_made(lake: DropLake) -> None:
     assert len(lake.ledger()) == 1
 
 
+def test_other_bytes_over_a_file_that_was_not_moved_yet_are_a_new_drop(lake: DropLake) -> None:
+    """With its very name and time: told by the size, it is not archived in the other's place."""
+    processor = lake.processor()
+    lake.put("a.csv", csv(row("c1")), modified_ms=T0)
+    [account] = lake.take(processor=processor)
+    lake.files.delete(account["archived_path"])
+    lake.put("a.csv", csv(row("c2"), row("c3")), modified_ms=T0)
+    held(lake, processor)
+    assert [each for (each,) in lake.features("master_id")] == ["c1", "c2", "c3"]
+    assert not lake.files.exists(account["archived_path"])
+
+
 def test_what_is_no_drop_is_refused_with_a_reason(lake: DropLake) -> None:
     """A directory and a file of another kind are refused and archived; hidden files wait."""
     lake.put("folder/inner.csv", csv(row("c1")))
