@@ -56,6 +56,11 @@ class FileInfo:
         return self.path.rsplit("/", 1)[-1]
 
     @property
+    def appearance(self) -> tuple[str, int, int]:
+        """What one look tells a file by: another one of its name has another time or size."""
+        return self.path, self.modified_ms, self.size
+
+    @property
     def modified_at(self) -> datetime:
         """Modification time, with the zone UTC."""
         return from_millis(self.modified_ms)

@@ -132,7 +132,7 @@ class Processor:
             self._spool.mkdir(parents=True)
             staged = f"{self._staging}/{number}"
             tell_in_hand(self.files, staged, [info.name for info in landed])
-            rows = [self._open_account(info, number, started) for info in landed]
+            rows = [self.open_account(info, number, started) for info in landed]
             settled, decoded, repeats = self._read_all(rows, staged)
             written = self._write(spark, decoded, staged) if decoded else []
             settled += [*written, *(as_repeat(row, written) for row in repeats)]
@@ -219,7 +219,7 @@ class Processor:
                 log.info("waiting", file=row.path.rsplit("/", 1)[-1], why="it changes")
         return settled, decoded, repeats
 
-    def _open_account(self, info: FileInfo, batch: int, started: datetime) -> LedgerRow:
+    def open_account(self, info: FileInfo, batch: int | None, started: datetime) -> LedgerRow:
         """Open a file's account as refused, which is what it stays unless all goes well."""
         return LedgerRow(
             path=info.path,

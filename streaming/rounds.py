@@ -5,7 +5,6 @@ The ledger alone says what is done; so it does not matter what called for a roun
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,14 +12,13 @@ from datetime import UTC, datetime
 import structlog
 from pyspark.sql import SparkSession
 
-from checkpoints.ledger import LedgerRow, State
+from checkpoints.ledger import LedgerRow
 from lake.errors import AccessError, NotFoundError
 from lake.fs import FileInfo
 from lake.paths import marked_name
-from streaming.archive import archive_path
 from streaming.events import LandingSeen
 from streaming.processor import Processor
-from streaming.source import UNFINISHED, is_drop
+from streaming.source import is_drop, is_unfinished
 
 log = structlog.get_logger()
 
@@ -65,17 +63,13 @@ def take_round(
         new = [
             info
             for info in settle_landing(spark, processor)
-            if _identity(info) not in looked_at and belongs(info)
+            if info.appearance not in looked_at and belongs(info)
         ]
         batch = new[: processor.settings.max_files_per_batch]
         if not batch:
             return
         take(batch)
-        looked_at |= {_identity(info) for info in batch}
-
-
-def _identity(info: FileInfo) -> tuple[str, int, int]:
-    return info.path, info.modified_ms, info.size
+        looked_at |= {info.appearance for info in batch}
 
 
 def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
@@ -117,35 +111,22 @@ def _as_new(processor: Processor, info: FileInfo) -> FileInfo:
 
 
 def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:
-    if any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED):
-        return []
-    if info.is_dir and _is_filling(processor, info):
+    if is_unfinished(info.name) or (info.is_dir and _is_filling(processor, info)):
         return []
     reason = (
         "is_directory: landing takes files; put the files themselves there"
         if info.is_dir
         else "not_csv: the name of a drop ends in .csv or .csv.gz; rename it and drop it again"
     )
-    now = datetime.now(UTC)
-    return [
-        LedgerRow(
-            path=info.path,
-            bytes=info.size,
-            modified_at=info.modified_at,
-            state=State.REJECTED,
-            reason=reason,
-            started_at=now,
-            archived_path=archive_path(processor.settings, processor.files, info.path, now),
-        )
-    ]
+    account = processor.open_account(info, None, datetime.now(UTC))
+    return [replace(account, reason=reason)]
 
 
 def _is_filling(processor: Processor, folder: FileInfo) -> bool:
     """Tell whether somebody is still copying files into a directory, as far as can be seen."""
     try:
         return any(
-            any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
-            or processor.files.is_being_written(info.path)
+            is_unfinished(info.name) or processor.files.is_being_written(info.path)
             for info in processor.files.walk(folder.path)
         )
     except AccessError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
+
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.fs import FileInfo
@@ -21,6 +23,11 @@ UNFINISHED = ("_*", ".*", "*._COPYING_", "*.tmp", "*.part", "*.partial", "*.file
 def is_drop_name(name: str) -> bool:
     """Tell whether the source would take a file of this name."""
     return not name.startswith(("_", ".")) and name.lower().endswith((".csv", ".csv.gz"))
+
+
+def is_unfinished(name: str) -> bool:
+    """Tell whether a file of this name waits for its rename."""
+    return any(fnmatch(name, pattern) for pattern in UNFINISHED)
 
 
 def is_drop(info: FileInfo) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from enum import StrEnum
 
 from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow, State
-from lake.fs import FileInfo
-from streaming.source import UNFINISHED
+from streaming.source import is_unfinished
 
 ABANDONED_AFTER = timedelta(hours=24)
 """How long a name that waits for its rename is believed to be still at work."""
@@ -87,7 +85,7 @@ def count_states(look: Look, unaccounted: set[str]) -> dict[str, int]:
         for row in look.accounts
         if row.archived_path is not None and row.archived_path not in kept
     }
-    pending = {info.path for info in look.landing if _appearance(info) not in moving}
+    pending = {info.path for info in look.landing if info.appearance not in moving}
     states = Counter(row.state for row in look.accounts)
     shown = [each for each in State if states[each] or each is not State.UNDONE]
     return {
@@ -98,8 +96,7 @@ def count_states(look: Look, unaccounted: set[str]) -> dict[str, int]:
 
 def _abandoned(look: Look, now: datetime) -> Iterator[Finding]:
     for info in (*look.landing, *look.inside):
-        unfinished = any(fnmatch.fnmatch(info.name, pattern) for pattern in UNFINISHED)
-        if unfinished and now - info.modified_at > ABANDONED_AFTER:
+        if is_unfinished(info.name) and now - info.modified_at > ABANDONED_AFTER:
             yield Finding(
                 info.path,
                 Kind.ABANDONED,
@@ -122,7 +119,7 @@ def _not_in_ledger(look: Look) -> Iterator[Finding]:
 
 def _not_kept(look: Look) -> Iterator[Finding]:
     kept = {info.path: info for info in look.archive}
-    landed = {_appearance(info) for info in look.landing}
+    landed = {info.appearance for info in look.landing}
     for row in look.accounts:
         if row.archived_path is None:
             continue
@@ -153,7 +150,3 @@ def _upwards(path: str) -> Iterator[str]:
 
 def _identity(row: LedgerRow) -> tuple[str, int, int]:
     return *row.key, row.bytes
-
-
-def _appearance(info: FileInfo) -> tuple[str, int, int]:
-    return info.path, info.modified_ms, info.size

@@ -105,7 +105,7 @@ class Ours:
     def _land(self, file: str) -> FileInfo:
         landed = Path(self.settings.landing.removeprefix("file:")) / Path(file).name
         shutil.copy2(file, landed)
-        found = FileSystem.of(self.spark).status(str(landed))
+        found = self.files.status(str(landed))
         if found is None:
             raise RuntimeError(f"{landed} is gone")
         return found

@@ -64,6 +64,22 @@ def test_a_file_is_touched_by_the_clock_that_its_file_system_has(
     assert [info.name for info in files.list(folder)] == ["file"]
 
 
+def test_many_files_take_no_more_calls_than_few(
+    spark: SparkSession, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list is handed over whole: calls between Python and Java are what takes long."""
+    files, taken = FileSystem.of(spark), list[int]()
+    calls = _count_calls(spark, monkeypatch)
+    for kind, number in (("few", 2), ("many", 60)):
+        for at in range(number):
+            files.write_text(f"{folder}/{kind}/{at}.csv", "x")
+        calls.clear()
+        assert len(files.list(f"{folder}/{kind}")) == number
+        # Not what Python tells Java to let go of, whenever that comes.
+        taken.append(len([call for call in calls if not call.startswith("m\n")]))
+    assert taken[0] == taken[1] < 40
+
+
 def _count_calls(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     client: Any = spark.sparkContext._gateway._gateway_client  # type: ignore[union-attr]
     send, calls = client.send_command, []

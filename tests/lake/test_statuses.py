@@ -40,28 +40,3 @@ def test_a_list_says_what_a_look_at_each_says(lake: DropLake) -> None:
     assert files.list("file:/usr") == [
         files.status(f"file:{e.path}") for e in files.list("file:/usr")
     ]
-
-
-def test_many_files_take_no_more_calls_than_few(lake: DropLake) -> None:
-    """A list is handed over whole: calls between Python and Java are what takes long."""
-    calls: list[str] = []
-    gateway = lake.spark._jvm._gateway_client  # type: ignore[union-attr]
-    send = gateway.send_command
-
-    def count(command: str, *arguments: object, **named: object) -> object:
-        # Not what Python tells Java to let go of, whenever that comes.
-        calls.extend([command] if not command.startswith("m\n") else [])
-        return send(command, *arguments, **named)
-
-    taken = []
-    for folder, number in (("few", 2), ("many", 60)):
-        for at in range(number):
-            lake.files.write_text(f"{lake.settings.root}/{folder}/{at}.csv", "x")
-        calls.clear()
-        gateway.send_command = count
-        try:
-            assert len(lake.files.list(f"{lake.settings.root}/{folder}")) == number
-        finally:
-            gateway.send_command = send
-        taken.append(len(calls))
-    assert taken[0] == taken[1] < 40
