@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -86,12 +87,17 @@ class Cluster:
 
         Scripts, settings, environments and arguments; not where Spark notes what it uploaded.
         """
-        for name in ("launch_container.sh", "__spark_conf__.properties", "*.toml", "*.xml"):
-            for path in (self.paths.yarn_dir / "local").rglob(name):
-                yield from path.read_text("utf-8", "replace").splitlines()
+        wanted = ("launch_container.sh", "__spark_conf__.properties", ".toml", ".xml")
+        # Containers at work come and go meanwhile, and so do their files: os.walk passes over them.
+        for folder, _, names in os.walk(self.paths.yarn_dir / "local"):
+            for name in filter(lambda name: name.endswith(wanted), names):
+                with suppress(FileNotFoundError):
+                    text = Path(folder, name).read_text("utf-8", "replace")
+                    yield from text.splitlines()
         for process in [*self.processes(_MASTER), *self.processes(_EXECUTOR)]:
-            for part in (process, *process.children(recursive=True)):
-                yield from (*part.environ().values(), *part.cmdline())
+            with suppress(psutil.NoSuchProcess):
+                for part in (process, *process.children(recursive=True)):
+                    yield from (*part.environ().values(), *part.cmdline())
 
     def take_down(self) -> None:
         """End YARN; HDFS stays up for the other tests."""
