@@ -13,6 +13,7 @@ from checkpoints.commits import read_commits_after
 from checkpoints.ledger import LedgerRow
 from checkpoints.lock import StreamLock
 from lake.errors import no_table
+from lake.format import require_format
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -110,7 +111,9 @@ def require_tables(spark: SparkSession, settings: Settings) -> None:
 
     Raises:
         NotFoundError: a table does not exist.
+        ConfigError: the tables are of another format.
     """
+    require_format(spark, settings)
     for name in TABLES:
         if not DeltaTable.isDeltaTable(spark, table_path(settings, name)):
             raise no_table(name, settings.tables)

@@ -26,7 +26,7 @@ from streaming.constraints import Constraints
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging
-from streaming.upsert import Stored, plan_upsert
+from streaming.upsert import plan_upsert
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,12 @@ def _weigh(
     reasons = _count_each(judged.quarantined, "reasons")
     if judged_account.state != State.INGESTED:
         return DryRun(judged_account, reasons)
-    # The stream has written the accepted rows by the time that it looks at the snapshots.
-    snapshots = settled.snapshots.unionByName(judged.accepted)
-    stored = Stored(settled.features, lambda: snapshots, settled.columns_of)
     upsert = plan_upsert(
         spark,
         contract,
         judged.accepted,
         account.started_at,
-        stored,
+        settled.features,
         one_drop=True,
         kept=judged.kept,
     )

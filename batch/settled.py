@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,12 +12,12 @@ from checkpoints.commits import read_commits_after
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path, table_version
 
-_ACCOUNT = ("drop_id", "state", "columns", "features_version")
+_ACCOUNT = ("drop_id", "state", "features_version")
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Tables that agree: of the ledger only ``drop_id, state, columns, features_version``."""
+    """Tables that agree: of the ledger only ``drop_id, state, features_version``."""
 
     features: DataFrame
     snapshots: DataFrame
@@ -26,15 +25,8 @@ class Settled:
 
     def is_ingested(self, drop_id: str) -> bool:
         """Tell whether these bytes are in the tables already."""
-        return bool(self.columns_of([drop_id]))
-
-    def columns_of(self, drop_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Give the columns that the headers of these drops had, as far as they are ingested."""
-        if not drop_ids:
-            return {}
-        ingested = (F.col("state") == "ingested") & F.col("drop_id").isin(list(drop_ids))
-        found = self.ledger.where(ingested).collect()
-        return {row["drop_id"]: tuple(row["columns"] or ()) for row in found}
+        same = (F.col("state") == "ingested") & (F.col("drop_id") == drop_id)
+        return not self.ledger.where(same).isEmpty()
 
 
 def read_settled(spark: SparkSession, settings: Settings) -> Settled:
@@ -66,7 +58,7 @@ def _read_accounts(spark: SparkSession, settings: Settings, version: int) -> Dat
     known = -1 if newest is None else int(newest)
     commits = read_commits_after(spark, settings, FEATURES, known) if version > known else {}
     missing = [
-        (row.drop_id, str(row.state), list(row.columns), at)
+        (row.drop_id, str(row.state), at)
         for at, rows in commits.items()
         for row in rows
         if at <= version

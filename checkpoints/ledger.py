@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.errors import FloError
@@ -29,7 +29,6 @@ _INDEXED = (
     "started_at",
     "drop_id",
     "archived_path",
-    "columns",
     "rows_quarantined",
     "batch_id",
 )
@@ -142,9 +141,7 @@ class Ledger:
         """Read the index from the table."""
         self._fence = fence
         self._path = table_path(fence.settings, LEDGER)
-        # Headers repeat: one copy of each is kept.
-        self._headers: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._ingested: dict[str, tuple[str, ...]] = {}
+        self._ingested: set[str] = set()
         self._seen: dict[tuple[str, int], LedgerRow] = {}
         self._newest: dict[str, int] = {}
         self._last_batch = -1
@@ -160,14 +157,13 @@ class Ledger:
             values = row.asDict()
             for name in set(_TIMES) & set(values):
                 values[name] = from_millis(values[name])
-            values["columns"] = tuple(values["columns"] or ())
             self._remember(LedgerRow(**values))
 
     def _remember(self, row: LedgerRow) -> None:
-        header = self._headers.setdefault(row.columns, row.columns)
-        self._seen[row.key] = replace(row, columns=header)
+        # Many drops are held: what is long, and not asked of here, is left out.
+        self._seen[row.key] = replace(row, columns=(), notes=())
         if row.state == State.INGESTED and row.drop_id:
-            self._ingested[row.drop_id] = header
+            self._ingested.add(row.drop_id)
         if row.batch_id is not None:
             self._last_batch = max(row.batch_id, self._last_batch)
         for name in _VERSIONS:
@@ -178,10 +174,6 @@ class Ledger:
     def is_ingested(self, drop_id: str) -> bool:
         """Tell whether these bytes are in the tables already."""
         return drop_id in self._ingested
-
-    def columns_of(self, drop_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Give the columns that the headers of these drops had, as far as they are ingested."""
-        return {each: self._ingested[each] for each in drop_ids if each in self._ingested}
 
     def quarantined(self, drop_id: str) -> bool:
         """Tell whether an earlier, rejected try of these bytes left rows in quarantine."""
@@ -214,10 +206,14 @@ class Ledger:
             return
         finished = datetime.now(UTC)
         done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
-        frame = spark.createDataFrame([_values(row) for row in done], TABLES[LEDGER].schema)
-        self._fence.append(spark, LEDGER, frame.coalesce(1))
+        self._fence.append(spark, LEDGER, rows_frame(spark, done).coalesce(1))
         for row in done:
             self._remember(row)
+
+
+def rows_frame(spark: SparkSession, rows: Iterable[LedgerRow]) -> DataFrame:
+    """Give accounts as rows of the table ``drops``."""
+    return spark.createDataFrame([_values(row) for row in rows], TABLES[LEDGER].schema)
 
 
 def to_metadata(rows: Iterable[LedgerRow]) -> str:

@@ -10,8 +10,11 @@ newest, does not count either, and it sees that. See ADR 16.
 from __future__ import annotations
 
 import re
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from checkpoints.holder import Holder
@@ -200,3 +203,28 @@ def _held_by(newest: _Entry) -> str:
         f"Another stream is running on these tables: {newest.holder}. "
         "End it with `flo stop`, or choose another root with FLO_ROOT."
     )
+
+
+@contextmanager
+def holding(lock: StreamLock, application: str) -> Iterator[None]:
+    """Hold the lock, and show all the while that its holder is alive."""
+    lock.acquire(application)
+    done = threading.Event()
+    alive = threading.Thread(target=_refresh, args=(lock, done), name="flo-lock", daemon=True)
+    alive.start()
+    try:
+        yield
+    finally:
+        done.set()
+        alive.join()
+        lock.release()
+
+
+def _refresh(lock: StreamLock, done: threading.Event) -> None:
+    while not done.wait(LEASE_SECONDS / 8):
+        try:
+            lock.refresh()
+        except LockedError:
+            return
+        except TransientError:
+            continue

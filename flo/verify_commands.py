@@ -1,4 +1,4 @@
-"""``flo verify`` and ``flo rebuild``: do the tables say what the drops say."""
+"""``flo verify``, ``flo rebuild``, ``flo restore``: do the tables say what the drops say."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(epilog=example("flo verify --from-archive"))(verify)
     app.command(epilog=example("flo rebuild --format json"))(rebuild)
+    app.command(epilog=example("flo restore"))(restore)
 
 
 def verify(
@@ -60,3 +61,20 @@ def rebuild(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE
     print_rows(columns, [[getattr(done, name) for name in columns]], output)
     if not any(getattr(done, name) for name in columns if name != "features_version"):
         say("The tables were right; nothing was written.")
+
+
+def restore(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
+    """Make all tables anew from the archive and the ledger's accounts, beside the old ones.
+
+    Takes over a lake of an older version. The old tables are kept below replaced/, until somebody
+    removes them. Exit code 1 if the archive does not give what the ledger tells; then nothing is
+    changed. The KPIs are for `flo kpis` to compute.
+    """
+    settings = settings_for(ctx, conf)
+    from batch.restore import restore as make_anew
+    from lake.session import build_session
+
+    done = make_anew(build_session(settings, "flo-restore"), settings)
+    columns = tuple(vars(done))
+    print_rows(columns, [[getattr(done, name) for name in columns]], output)
+    say("Run `flo verify --from-archive` to see them compared with the archive once more.")

@@ -144,6 +144,11 @@ class Contract(_Model):
             if not column.required and column.type != "check"
         )
 
+    @cached_property
+    def order_rule(self) -> str:
+        """Tell all that decides which of a customer's snapshots gives which column."""
+        return f"{self.sequence_by}; optional: {', '.join(sorted(self.optional))}"
+
     def of_type(self, *types: str) -> tuple[str, ...]:
         """List the columns of these types, in the contract's order."""
         return tuple(name for name, column in self.columns.items() if column.type in types)

@@ -8,9 +8,14 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
+from lake.contract import load_contract
+from lake.format import FORMAT, PROPERTY, require_format
 from lake.java import java_class, scala_object, to_map, to_seq
+from lake.order_rule import ORDER_RULE
 from lake.settings import Settings
 from lake.tables import (
+    FEATURES,
+    LEDGER,
     TABLES,
     Table,
     delta_log,
@@ -24,7 +29,12 @@ _ACTIONS = "org.apache.spark.sql.delta.actions"
 
 
 def create_tables(spark: SparkSession, settings: Settings) -> list[str]:
-    """Create the tables that do not exist, and return their names."""
+    """Create the tables that do not exist, and return their names.
+
+    Raises:
+        ConfigError: those that are there are of another format.
+    """
+    require_format(spark, settings)
     made = []
     for table in TABLES.values():
         # Not by `DeltaTable.isDeltaTable`: it takes a log for a table in which a start that was
@@ -43,7 +53,7 @@ def _create(spark: SparkSession, settings: Settings, table: Table) -> None:
     """
     jvm: Any = spark._jvm
     none = scala_object(jvm, "scala.None")
-    configuration = properties_of(table, settings) | {
+    configuration = _properties_of(table, settings) | {
         f"delta.constraints.{name}": condition for name, condition in table.constraints.items()
     }
     metadata = java_class(jvm, f"{_ACTIONS}.Metadata")(
@@ -62,6 +72,15 @@ def _create(spark: SparkSession, settings: Settings, table: Table) -> None:
     transaction.commit(to_seq(jvm, []), create(transaction.metadata(), False, False, none))
 
 
+def _properties_of(table: Table, settings: Settings) -> dict[str, str]:
+    properties = properties_of(table, settings)
+    if table.name == FEATURES:
+        properties[ORDER_RULE] = load_contract(settings.contract).order_rule
+    if table.name == LEDGER:
+        properties[PROPERTY] = str(FORMAT)
+    return properties
+
+
 def set_properties(spark: SparkSession, settings: Settings) -> list[str]:
     """Give the tables that are there the properties and constraints they lack; return which.
 
@@ -78,7 +97,7 @@ def set_properties(spark: SparkSession, settings: Settings) -> list[str]:
         there = snapshot.metadata().configuration()
         lacking = [
             f"'{key}' = '{value}'"
-            for key, value in properties_of(table, settings).items()
+            for key, value in _properties_of(table, settings).items()
             if not there.contains(key) or (key in kept and there.apply(key) != value)
         ]
         changes = [f"SET TBLPROPERTIES ({', '.join(lacking)})"] if lacking else []

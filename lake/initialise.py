@@ -6,7 +6,7 @@ import structlog
 from pyspark.sql import SparkSession
 
 from lake.ddl import create_tables
-from lake.errors import AccessError, ServiceError, TransientError
+from lake.errors import AccessError, ConfigError, ServiceError, TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
 
@@ -16,6 +16,9 @@ log = structlog.get_logger()
 # only. The sticky bit keeps one supplier from deleting another's files. Beside the owner only the
 # reader gets at the tables, by their access list: an owner may change that without being a
 # superuser or in the reader's group, and what is made below inherits it.
+NEW_TABLES = ("checkpoints", "restored")
+"""Below the root: where new tables are made, before they take the place of the old ones."""
+
 _ROOT, _OWN, _LANDING = 0o755, 0o750, 0o1777
 
 
@@ -24,8 +27,16 @@ def initialise(spark: SparkSession, settings: Settings) -> list[str]:
 
     Permission bits are set when a directory is made and then left to its owner; the ``reader`` of
     the settings is let in whenever it is not.
+
+    Raises:
+        ConfigError: the tables are of another format, or a restore was killed.
     """
     files = FileSystem.of(spark)
+    if not files.exists(settings.tables) and files.exists(settings.path(*NEW_TABLES)):
+        raise ConfigError(
+            f"A `flo restore` was killed while it put new tables into {settings.tables}: run it "
+            "again, which finishes that."
+        )
     for path, mode in (
         (settings.path(), _ROOT),
         (settings.tables, _OWN),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from lake.errors import no_table
+from lake.format import PROPERTY, check_format
 from lake.native_files import bounded, reading
 from lake.paths import plain_path
 from lake.reading import NEWEST_COMMITS, Question, TableState, UnreadableError, changes_rows
 from lake.settings import Settings, spark_default
+from lake.tables import LEDGER
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +44,7 @@ class NativeTables:
         Raises:
             NotFoundError: there is no such table.
             UnreadableError: it has a feature that delta-rs does not know.
+            ConfigError: the lake is of another format.
         """
         with reading(f"Cannot read the table {question.table}"):
             found = bounded(lambda: self._ask(question))
@@ -60,6 +63,8 @@ class NativeTables:
         table = self._open(question.table)
         if table is None:
             return None
+        if question.table == LEDGER:
+            check_format(table.metadata().configuration.get(PROPERTY), self._settings)
         from deltalake import QueryBuilder
 
         engine = QueryBuilder().register("asked", table)

@@ -33,6 +33,12 @@ _CUSTOMER = """
     customer_value_total_ever_online DECIMAL(18,2), customer_value_total_ever_offline DECIMAL(18,2)
 """
 
+PLACE = "STRUCT<leading TIMESTAMP, drop_time TIMESTAMP, drop_id STRING, row_no BIGINT>"
+"""Where a snapshot stands in the order; ``leading`` is the contract's ``sequence_by``."""
+
+VALUE_PLACES = f"ARRAY<STRUCT<column STRING, place {PLACE}>>"
+"""Of an optional column whose value is not the winner's: which snapshot gave it, NULL for none."""
+
 _KPIS = """
     total_customers BIGINT, total_orders BIGINT, avg_orders DOUBLE,
     total_revenue DECIMAL(38,2), avg_revenue DOUBLE,
@@ -102,7 +108,8 @@ TABLES: dict[str, Table] = {
             avg_order_value DECIMAL(18,2), online_value_share DOUBLE, is_omnichannel BOOLEAN,
             interested_in_categories_12 ARRAY<STRING>,
             online_product_group STRING, offline_product_group STRING,
-            drop_id STRING, drop_time TIMESTAMP, row_no BIGINT, updated_at TIMESTAMP
+            drop_id STRING, drop_time TIMESTAMP, row_no BIGINT,
+            value_places {VALUE_PLACES}, updated_at TIMESTAMP
             """,
             properties=_NO_STATISTICS | _DELETION_VECTORS | _CHANGE_FEED,
             constraints={
@@ -121,7 +128,7 @@ TABLES: dict[str, Table] = {
             interested_in_categories_12 ARRAY<STRING>,
             online_product_group STRING, offline_product_group STRING,
             drop_id STRING, drop_time TIMESTAMP, row_no BIGINT,
-            absent ARRAY<STRING>, warnings ARRAY<STRING>, rescued MAP<STRING,STRING>
+            present ARRAY<STRING>, warnings ARRAY<STRING>, rescued MAP<STRING,STRING>
             """,
             properties=_BY_DROP | _DELETION_VECTORS,
         ),

@@ -85,7 +85,8 @@ class Constraints:
         replaced = [*FILLED, "platform_type"]
         view = rows.withColumns({f"_own_{name}": F.col(name) for name in replaced})
         view = view.withColumns(filled()).withColumns(derived())
-        view = view.withColumn("updated_at", F.current_timestamp())
+        unknown = {"updated_at": F.current_timestamp(), "value_places": F.lit(None)}
+        view = view.withColumns(unknown)
         asked = _names(self.features, lambda when: _related(when, contract))
         view = view.withColumn("_refused", F.concat("_refused", asked))
         return view.withColumns({name: F.col(f"_own_{name}") for name in replaced})
@@ -147,7 +148,7 @@ def _related(when: str, contract: Contract) -> Column:
     optional = [F.lit(name) for name in sorted(given & set(contract.optional))]
     if not optional:
         return F.lit(True)
-    return ~F.arrays_overlap("absent", F.array(*optional))
+    return F.size(F.array_except(F.array(*optional), "present")) == 0
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
-from lake.tables import FEATURES, TABLES
+from lake.tables import FEATURES, TABLES, VALUE_PLACES
 
-# Columns that name the winning snapshot; they differ where the values may still be the same.
+# Columns that name the winning snapshot.
 IDENTITY = ["drop_id", "drop_time", "row_no"]
-_SEQUENCE_TAIL = ["drop_time", "drop_id", "row_no"]
+SOURCE = [*IDENTITY, "value_places"]
+"""Which snapshots a row's values are from; they may be others where the values are the same."""
 _COUNTS = ["order_num_total_ever_online", "order_num_total_ever_offline"]
 _VALUES = ["customer_value_total_ever_online", "customer_value_total_ever_offline"]
 FILLED = (*_COUNTS, *_VALUES)
@@ -39,29 +40,98 @@ BUSINESS = [
 ]
 
 
-def sequence(contract: Contract) -> Column:
+def place_of(contract: Contract) -> Column:
     """The place of a snapshot in the order, as a comparable struct."""
-    return F.struct(F.col(contract.sequence_by).alias("leading"), *_SEQUENCE_TAIL)
+    leading = F.col(contract.sequence_by).cast("timestamp")
+    return F.struct(leading.alias("leading"), "drop_time", "drop_id", "row_no")
 
 
-def fold_snapshots(snapshots: DataFrame, contract: Contract) -> DataFrame:
-    """Apply the order rule to all snapshots of each customer, from nothing.
+def fold_snapshots(snapshots: DataFrame, contract: Contract, *keys: str) -> DataFrame:
+    """Apply the order rule to snapshots, from nothing.
 
     Args:
         snapshots: rows of ``customer_snapshots``.
-        contract: ``sequence_by`` and which columns may be absent.
+        contract: ``sequence_by`` and which columns a drop may lack.
+        keys: beside ``master_id``, what the snapshots of a row have in common.
 
     Returns:
-        The business and identity columns, one row per ``master_id``, missing numbers as 0;
-        see :func:`complete` for the rest of ``customer_features``.
+        A row for each customer (and key): the keys, ``winner``, ``_<column>`` for each optional
+        column (see :func:`placed_columns`), and how many ``rows`` it is made of. See
+        :func:`unpack` for the customer's columns.
+    """
+    placed = snapshots.select("master_id", *keys, *placed_columns(contract))
+    return placed.groupBy("master_id", *keys).agg(
+        *[F.max(name).alias(name) for name in placed_names(contract)],
+        F.count(F.lit(1)).alias("rows"),
+    )
+
+
+def placed_names(contract: Contract) -> list[str]:
+    """Names of the :func:`placed_columns`; of each a customer's greatest one counts."""
+    return ["winner", *[f"_{name}" for name in split_columns(contract)[1]]]
+
+
+@lru_cache(maxsize=4)
+def placed_columns(contract: Contract) -> list[Column]:
+    """The columns of a snapshot, each with the snapshot's place, so that the greatest one wins.
+
+    ``winner`` is a struct of the ``place`` and the columns that every drop has, missing numbers as
+    0; ``_<column>`` one of ``place`` and ``value``, NULL where the drop lacked the column.
     """
     always, optional = split_columns(contract)
-    place = sequence(contract)
-    folded = snapshots.groupBy("master_id").agg(
-        F.max(F.struct(place.alias("place"), *always, *IDENTITY)).alias("winner"),
-        *[F.max(if_present(name, place)).alias(f"_{name}") for name in optional],
-    )
-    return folded.select("master_id", *unpack(always, optional)).transform(fill_numbers)
+    place, numbers = place_of(contract), filled()
+    kept = [numbers[name].alias(name) if name in numbers else F.col(name) for name in always]
+    given = {name: F.array_contains("present", F.lit(name)) for name in optional}
+    value = {name: F.struct(place.alias("place"), F.col(name).alias("value")) for name in optional}
+    return [
+        F.struct(place.alias("place"), *kept).alias("winner"),
+        *[F.when(given[name], value[name]).alias(f"_{name}") for name in optional],
+    ]
+
+
+@lru_cache(maxsize=4)
+def stored_columns(contract: Contract) -> list[Column]:
+    """The same of a row of ``customer_features``: what it was made of, by its ``value_places``."""
+    always, optional = split_columns(contract)
+    place = place_of(contract)
+    given = {"platform_type": F.expr("CASE WHEN NOT platform_type_derived THEN platform_type END")}
+    columns = [F.struct(place.alias("place"), *always).alias("winner")]
+    for name in optional:
+        other = F.array_contains("value_places.column", F.lit(name))
+        nth = F.array_position("value_places.column", name).cast("int") - 1
+        own = F.when(other, F.get("value_places.place", nth)).otherwise(place)
+        value = F.struct(own.alias("place"), given.get(name, F.col(name)).alias("value"))
+        columns.append(F.when(own.isNotNull(), value).alias(f"_{name}"))
+    return columns
+
+
+def unpack(contract: Contract, prefix: str = "") -> list[Column]:
+    """A customer's columns, out of the ``winner`` and each optional column's own one.
+
+    The names of these may have a prefix.
+    """
+    always, optional = split_columns(contract)
+    return [
+        *[F.col(f"{prefix}winner.{name}").alias(name) for name in always],
+        *[F.col(f"{prefix}_{name}.value").alias(name) for name in optional],
+        *[F.col(f"{prefix}winner.place.{name}").alias(name) for name in IDENTITY],
+        _value_places(optional, prefix).alias("value_places"),
+    ]
+
+
+def _value_places(optional: list[str], prefix: str) -> Column:
+    """Name the optional columns that the winner did not give, each with the place that did."""
+    winner = F.col(f"{prefix}winner.place")
+    places = {name: F.col(f"{prefix}_{name}.place") for name in sorted(optional)}
+    winners = {name: place.eqNullSafe(winner) for name, place in places.items()}
+    entries = [
+        F.when(~won, F.struct(F.lit(name).alias("column"), places[name].alias("place")))
+        for name, won in winners.items()
+    ]
+    all_won = reduce(Column.__and__, winners.values(), F.lit(True))
+    # A filter would say the same, but Spark compiles no code for it, nor for what is in it.
+    others = F.array_except(F.array(*entries), F.array(F.lit(None)))
+    return F.when(~all_won, others.cast(VALUE_PLACES))
 
 
 def complete(rows: DataFrame, *further: str) -> DataFrame:
@@ -100,11 +170,6 @@ def derived() -> dict[str, Column]:
     }
 
 
-def fill_numbers(rows: DataFrame) -> DataFrame:
-    """Fill the four "ever" numbers with 0 where they are missing."""
-    return rows.withColumns(filled())
-
-
 def filled() -> dict[str, Column]:
     """The four "ever" numbers, 0 where they are missing, by name."""
     zero = {name: F.coalesce(name, F.lit(0).cast("bigint")) for name in _COUNTS}
@@ -126,18 +191,3 @@ def split_columns(contract: Contract) -> tuple[list[str], list[str]]:
     """Separate the business columns that every drop has from those that one may lack."""
     optional = [name for name in BUSINESS if name in contract.optional]
     return [name for name in BUSINESS if name not in optional], optional
-
-
-def if_present(name: str, place: Column) -> Column:
-    """A column's ``place`` and ``value`` as a struct; NULL where the row's drop lacked it."""
-    here = ~F.array_contains("absent", F.lit(name))
-    return F.when(here, F.struct(place.alias("place"), F.col(name).alias("value")))
-
-
-def unpack(always: list[str], optional: list[str]) -> list[Column]:
-    """A customer's columns, out of the ``winner`` and each optional column's own one."""
-    return [
-        *[F.col(f"winner.{name}").alias(name) for name in always],
-        *[F.col(f"_{name}.value").alias(name) for name in optional],
-        *[F.col(f"winner.{name}").alias(name) for name in IDENTITY],
-    ]

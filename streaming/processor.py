@@ -21,6 +21,7 @@ from lake.errors import DropRejected
 from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem
+from lake.order_rule import require_order_rule
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
@@ -75,7 +76,8 @@ class Processor:
 
         Raises:
             LockedError: another stream has taken over.
-            ConfigError: quarantine or ledger has a constraint.
+            ConfigError: the features were made by another order rule, or quarantine or ledger
+                has a constraint.
         """
         self.settings = settings = fence.settings
         self.contract = contract
@@ -90,6 +92,7 @@ class Processor:
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
         self._staging = f"{staging_path(settings)}/{fence.epoch}"
         self._writer = TableWriter(fence, contract, self.ledger)
+        require_order_rule(spark, settings, contract)
         refuse_other_constraints(spark, settings)
         self._tell_accounts(recover(spark, fence, self.ledger).completed)
 

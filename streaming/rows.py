@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\
 NO_CONSTRAINTS = Constraints()
 _DROPS = """
     drop_id STRING, path STRING, drop_time TIMESTAMP, date_order STRING,
-    decimal_marks MAP<STRING,STRING>, absent ARRAY<STRING>
+    decimal_marks MAP<STRING,STRING>, present ARRAY<STRING>
 """
 
 
@@ -248,5 +248,5 @@ def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:
         drop.info.modified_at,
         found.date_order,
         dict(found.decimal_marks),
-        list(found.absent),
+        list(found.present),
     )

@@ -21,11 +21,11 @@ from lake.contract import Contract
 from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.replacing import Replacement
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, table_path
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
-from streaming.upsert import Stored, plan_upsert, write_upsert
+from streaming.upsert import plan_upsert, write_upsert
 
 
 class TableWriter:
@@ -100,13 +100,13 @@ class TableWriter:
     ) -> list[LedgerRow]:
         features = Replacement(spark, self._fence, FEATURES)
         with phase(Phase.PLAN):
-            stored = Stored.newest(spark, self._settings, self._ledger.columns_of)
+            path = table_path(self._settings, FEATURES)
             upsert = plan_upsert(
                 spark,
                 self._contract,
                 judged.accepted,
                 datetime.now(UTC),
-                stored,
+                spark.read.format("delta").load(path),
                 one_drop=one_drop,
                 kept=judged.kept,
             )

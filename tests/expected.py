@@ -107,7 +107,17 @@ def _features(lake: DropLake) -> Counter[Any]:
 def _plain(row: dict[str, Any], name: str) -> Any:
     """A value as the oracle writes it."""
     value = row[name]
+    if name == "value_places":
+        return None if value is None else tuple(map(_entry, value))
     return value if name not in _TIMES or value is None else _micros(value)
+
+
+def _entry(entry: dict[str, Any]) -> tuple[str, tuple[int, int, str, int] | None]:
+    place = entry["place"]
+    if place is None:
+        return entry["column"], None
+    times = _micros(place["leading"]), _micros(place["drop_time"]) // 1000
+    return entry["column"], (*times, place["drop_id"], place["row_no"])
 
 
 def _micros(moment: datetime) -> int:
@@ -117,7 +127,8 @@ def _micros(moment: datetime) -> int:
 def _snapshots(lake: DropLake) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for row in lake.read(SNAPSHOTS):
-        said = {name: _plain(row, name) for name in VALUES if name not in row["absent"]}
+        present = {*row["present"], "last_order_at"} & set(VALUES)
+        said = {name: _plain(row, name) for name in present}
         key = tuple(_plain(row, name) for name in ("master_id", "drop_id", "row_no", "drop_time"))
         found[*key, _hashable(said)] += 1
     return found

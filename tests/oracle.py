@@ -157,15 +157,26 @@ def fold(history: Sequence[Snapshot]) -> Values:
     """Apply the order rule: the greatest snapshot, and for an absent column the greatest with it.
 
     Missing counts and money are 0; ``drop_id``, ``drop_time`` and ``row_no`` name the winner.
+    ``value_places`` names each column that the winner's drop lacked, with the place that gave it.
     """
     result: Values = {}
-    for name in VALUES:
+    winner = max(each.place for each in history)
+    elsewhere: list[tuple[str, Place | None]] = []
+    for name in sorted(VALUES):
         saying = [each for each in history if name in each.said]
-        result[name] = max(saying, key=lambda each: each.place).said[name] if saying else None
+        giver = max(saying, key=lambda each: each.place) if saying else None
+        result[name] = giver.said[name] if giver else None
+        if giver is None or giver.place != winner:
+            elsewhere.append((name, giver and giver.place))
     for name in (*COUNTS, *MONEY):
         result[name] = result[name] or (0 if name in COUNTS else Decimal("0.00"))
-    _, drop_time, drop_id, row_no = max(each.place for each in history)
-    return result | {"drop_time": drop_time * 1000, "drop_id": drop_id, "row_no": row_no}
+    _, drop_time, drop_id, row_no = winner
+    return result | {
+        "drop_time": drop_time * 1000,
+        "drop_id": drop_id,
+        "row_no": row_no,
+        "value_places": tuple(elsewhere) or None,
+    }
 
 
 def read(file: File) -> tuple[list[str], list[Row]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,13 +13,13 @@ from batch.cut import require_tables, take_cut
 from batch.verification.recompute import compared_columns, recompute_features, value_columns
 from batch.verification.repeats import drop_repeats
 from checkpoints.ledger import Ledger
-from checkpoints.lock import LEASE_SECONDS, StreamLock
+from checkpoints.lock import StreamLock, holding
 from checkpoints.recovery import recover
 from lake.conflicts import retry_conflicts
 from lake.contract import load_contract
-from lake.errors import LockedError, TransientError
 from lake.fence import Fence
 from lake.fs import FileSystem
+from lake.order_rule import write_order_rule
 from lake.settings import Settings
 from lake.tables import FEATURES, TABLES, open_table, table_version
 from streaming.features import differs
@@ -57,6 +54,7 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
       write the whole table anew and tell the change feed that every customer changed.)
     - ``updated_at`` stays where a customer's values stay.
     - A customer who is there several times is there once afterwards.
+    - They are made by the order rule of the contract of now, whatever they were made by.
     - It holds the stream's lock. What a killed stream left half done is finished first.
     - Its commit carries no accounts, so that a later recovery passes over it.
 
@@ -68,7 +66,7 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
     contract = load_contract(settings.contract)
     require_tables(spark, settings)
     lock = StreamLock(FileSystem.of(spark), settings)
-    with _holding(lock, spark.sparkContext.applicationId):
+    with holding(lock, spark.sparkContext.applicationId):
         fence = Fence.raised(spark, settings, lock.confirm)
         recover(spark, fence, Ledger(spark, fence))
         rows, accounts = drop_repeats(spark, fence)
@@ -80,6 +78,7 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
             return _apply(spark, fence, changes)
 
         done = retry_conflicts(replace_features, "the features")
+        write_order_rule(spark, settings, contract)
         return replace(done, repeated_rows=rows, repeated_accounts=accounts)
 
 
@@ -148,28 +147,3 @@ def _merge(spark: SparkSession, fence: Fence, changes: DataFrame) -> None:
     )
     with fence.committing(spark, FEATURES):
         merge.execute()
-
-
-@contextmanager
-def _holding(lock: StreamLock, application: str) -> Iterator[None]:
-    """Hold the lock, and show all the while that its holder is alive."""
-    lock.acquire(application)
-    done = threading.Event()
-    alive = threading.Thread(target=_refresh, args=(lock, done), name="flo-lock", daemon=True)
-    alive.start()
-    try:
-        yield
-    finally:
-        done.set()
-        alive.join()
-        lock.release()
-
-
-def _refresh(lock: StreamLock, done: threading.Event) -> None:
-    while not done.wait(LEASE_SECONDS / 8):
-        try:
-            lock.refresh()
-        except LockedError:
-            return
-        except TransientError:
-            continue

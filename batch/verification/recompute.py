@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lake.contract import Contract
 from lake.tables import FEATURES, TABLES
-from streaming.features import IDENTITY, complete, fold_snapshots
+from streaming.features import SOURCE, complete, fold_snapshots, unpack
 
 
 def compared_columns() -> list[str]:
@@ -16,8 +16,8 @@ def compared_columns() -> list[str]:
 
 
 def value_columns() -> list[str]:
-    """List those of them that tell of the customer, and not of the drop that said it."""
-    return [name for name in compared_columns() if name not in IDENTITY]
+    """List those of them that tell of the customer, and not of the drops that said it."""
+    return [name for name in compared_columns() if name not in SOURCE]
 
 
 def recompute_features(snapshots: DataFrame, ledger: DataFrame, contract: Contract) -> DataFrame:
@@ -35,6 +35,6 @@ def recompute_features(snapshots: DataFrame, ledger: DataFrame, contract: Contra
     """
     done = ledger.where(F.col("state") == "ingested").select("drop_id").distinct()
     counted = snapshots.join(F.broadcast(done), "drop_id", "left_semi")
-    folded = fold_snapshots(counted, contract)
+    folded = fold_snapshots(counted, contract).select("master_id", *unpack(contract))
     undated = folded.withColumn("updated_at", F.lit(None).cast("timestamp"))
     return complete(undated).select(*compared_columns())

@@ -54,9 +54,9 @@ class Layout:
     blank_lines: int
     notes: tuple[str, ...]
 
-    def absent(self, contract: Contract) -> tuple[str, ...]:
-        """Name the optional columns that the header lacks."""
-        return tuple(sorted(set(contract.optional) - set(self.positions)))
+    def present(self, contract: Contract) -> tuple[str, ...]:
+        """Name the columns that the header has, but for those that serve as a check alone."""
+        return tuple(sorted(set(self.positions) - set(contract.of_type("check"))))
 
 
 def find_layout(lines: Sequence[str], contract: Contract, *, looks_binary: bool) -> Layout:

@@ -32,7 +32,7 @@ class DecodedDrop:
     Attributes:
         rows: records read, good or bad, without header and blank lines.
         columns: the header in order, by contract name where known; unnamed ones are empty.
-        absent: optional columns of the contract that the header lacks, sorted.
+        present: columns of the contract that the header has and the tables keep, sorted.
         date_order: ``dmy`` or ``mdy``, for all dates whose year comes last.
         date_formats: the formats of each date column that has dates, such as ``yyyy-MM-dd``; all
             cells of it that are dates at all are in one of them.
@@ -46,7 +46,7 @@ class DecodedDrop:
 
     rows: int
     columns: tuple[str, ...]
-    absent: tuple[str, ...]
+    present: tuple[str, ...]
     delimiter: str
     encoding: str
     date_order: str
@@ -162,7 +162,7 @@ def _describe(
     return DecodedDrop(
         rows=rows,
         columns=layout.columns,
-        absent=layout.absent(contract),
+        present=layout.present(contract),
         delimiter=layout.delimiter,
         encoding=encoding,
         date_order=notation.date_order,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from delta.tables import DeltaTable
@@ -14,7 +15,7 @@ from batch.verification.differences import MISSING, SURPLUS
 from batch.verification.rebuild import Rebuilt, rebuild
 from batch.verification.verify import verify
 from checkpoints.lock import StreamLock
-from lake.errors import LockedError
+from lake.errors import ConfigError, LockedError
 from lake.tables import FEATURES, table_path, table_version
 from tests.faults.drops import make_drops
 from tests.faults.running import killed_at
@@ -125,3 +126,28 @@ def test_a_stream_goes_on_after_a_rebuild(lake: DropLake, monkeypatch: pytest.Mo
     lake.take("newest.csv")
     assert len(lake.ledger()) == accounts + 1
     assert verify(lake.spark, lake.settings).differences == ()
+
+
+def test_another_order_rule_is_refused_until_all_features_are_made_by_it(
+    lake: DropLake, tmp_path: Path
+) -> None:
+    """A stored row tells its places by the rule that it was made by; no other is compared with it.
+
+    The sentence says what to do, and that does it.
+    """
+    text = lake.settings.contract.read_text("utf-8")
+    changed = tmp_path / "changed.toml"
+    changed.write_text(text.replace('"last_order_at"', '"first_order_date"', 1))
+    settings = lake.settings.model_copy(update={"contract": changed})
+    other = DropLake(lake.spark, settings)
+
+    with pytest.raises(ConfigError, match=r"'last_order_at; .*'first_order_date; .*flo rebuild"):
+        other.processor()
+    rebuild(lake.spark, settings)
+
+    other.processor()
+    assert verify(lake.spark, settings).differences == ()
+    with pytest.raises(ConfigError, match="flo rebuild"):
+        lake.processor()
+    rebuild(lake.spark, lake.settings)
+    lake.processor()

@@ -51,7 +51,7 @@ def count_differences(one: Picture, other: Picture) -> dict[str, int]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(map(_plain, value))
     if isinstance(value, dict):
-        return tuple(sorted(value.items()))
+        return tuple(sorted((key, _plain(each)) for key, each in value.items()))
     return value

@@ -14,7 +14,7 @@ from lake.conflicts import OvertakenError
 from lake.replacing import Replacement
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
 from streaming.processor import Processor
-from streaming.upsert import Stored, plan_upsert, write_upsert
+from streaming.upsert import plan_upsert, write_upsert
 from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
 from tests.faults.pictures import count_differences, take_picture
@@ -112,8 +112,8 @@ def test_a_plan_from_an_old_reading_is_refused(lake: DropLake) -> None:
     older = lake.spark.createDataFrame(lake.table(SNAPSHOTS).collect(), TABLES[SNAPSHOTS].schema)
     stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
     features = Replacement(lake.spark, lake.fence(), FEATURES)
-    stored = Stored.newest(lake.spark, lake.settings, Ledger(lake.spark, lake.fence()).columns_of)
-    plan = plan_upsert(lake.spark, lake.contract, stale, datetime.now(UTC), stored)
+    now = datetime.now(UTC)
+    plan = plan_upsert(lake.spark, lake.contract, stale, now, lake.table(FEATURES))
     assert (plan.sizes.inserts, plan.sizes.updates) == (0, 1)
     newer = csv(row("c1", last="2021-05-05", value_offline="5.00"))
     lake.put("new.csv", newer, modified_ms=DROPS[1].modified_ms)

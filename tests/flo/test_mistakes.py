@@ -85,7 +85,7 @@ WRONG_SETTINGS: list[Case] = [
 ASKING = [
     *("status", "watch", "drops", "audit", "quarantine", "init", "stream", "stream --once", "stop"),
     *("drop customers.csv", "drop --dry-run customers.csv", "kpis", "segments", "verify"),
-    *("rebuild", "maintain", "profile /in/hdfs.csv"),
+    *("rebuild", "restore", "maintain", "profile /in/hdfs.csv"),
     *("report --out report.html", "sql 'SELECT 1'", "serve"),
 ]
 

@@ -36,8 +36,8 @@ pytestmark = pytest.mark.integration
 _JAVA_SAYS = re.compile(r"WARNING: Using incubator modules|\d{4}-\S+T\S+ +(WARN|ERROR) +\w+: ")
 
 Flo = Callable[..., tuple[int, str]]
-BEFORE_INIT = ["kpis", "segments", "verify", "rebuild", "maintain", "quarantine", "drops", "audit"]
-BEFORE_INIT += ["drop --dry-run a.csv", "report --out r.html"]
+BEFORE_INIT = ["kpis", "segments", "verify", "rebuild", "restore", "maintain", "quarantine"]
+BEFORE_INIT += ["drops", "audit", "drop --dry-run a.csv", "report --out r.html"]
 STATEMENTS = [
     ("SELECT * FORM flo.drops", 2, ("Syntax error", "'flo'", "line 1, position")),
     ("SELECT * FROM flo.dorps", 2, ("`flo`.`dorps`", "cannot be found")),

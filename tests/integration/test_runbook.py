@@ -90,6 +90,7 @@ SITUATIONS: dict[str, Callable[[DropLake], AbstractContextManager[None]]] = {
     "quarantined-rows": as_it_is,
     "audit": as_it_is,
     "verify": as_it_is,
+    "restore": as_it_is,
 }
 
 

@@ -15,8 +15,8 @@ from lake.contract import load_contract
 from lake.replacing import OLD
 from lake.settings import Settings
 from lake.tables import SNAPSHOTS, TABLES
-from streaming.features import complete, fold_snapshots
-from streaming.steps import as_snapshots, pick_candidates, step, step_once
+from streaming.features import complete, fold_snapshots, unpack
+from streaming.steps import as_placed, pick_candidates, step, step_once
 
 CONTRACT = load_contract(Settings().contract)
 COLUMNS = TABLES[SNAPSHOTS].columns
@@ -39,7 +39,8 @@ def draw(chance: random.Random, drop_id: str, customers: int) -> list[dict[str, 
     rows = []
     for row_no in range(customers):
         row = {name: chance.choice(values) for name, values in CELLS.items()}
-        row |= dict.fromkeys(lacking) | {"absent": lacking, "warnings": []}
+        row |= dict.fromkeys(lacking) | {"warnings": []}
+        row["present"] = sorted(set(CONTRACT.columns) - {*lacking, *CONTRACT.of_type("check")})
         row |= {
             "master_id": f"c{chance.randrange(customers)}",
             "drop_id": drop_id,
@@ -61,10 +62,11 @@ def test_one_drop_is_planned_alike_by_join_and_by_order(spark: SparkSession) -> 
     for _ in range(3):
         earlier = [*draw(chance, "b" * 64, 60), *draw(chance, "d" * 64, 60)]
         now = F.lit(datetime(2021, 12, 21, tzinfo=UTC)).alias("updated_at")
-        features = complete(fold_snapshots(snapshots(spark, earlier), CONTRACT).select("*", now))
+        folded = fold_snapshots(snapshots(spark, earlier), CONTRACT)
+        features = complete(folded.select("master_id", *unpack(CONTRACT), now))
         place = (F.lit("file").alias("file"), F.lit(1).cast("bigint").alias("row"))
         old = F.struct(*place, F.struct(*features.columns).alias("values"))
-        stored = as_snapshots(features.withColumn(OLD, old)).localCheckpoint()
+        stored = as_placed(features.withColumn(OLD, old), CONTRACT).localCheckpoint()
         fresh = snapshots(spark, draw(chance, chance.choice(["a", "c", "e"]) * 64, 80))
         candidates = pick_candidates(fresh, CONTRACT).localCheckpoint()
 

@@ -400,17 +400,12 @@ def test_month_first_needs_the_contracts_leave(decode, contract):
     assert any("1 do not fit" in note for note in drop.notes)
 
 
-def test_absent_columns_are_the_optional_ones_that_the_header_lacks(decode):
-    """A column that is there and empty is not absent; a check column never is."""
-    drop = decode((H[:-1] + ",Store Type\n" + R[:-1] + ",\n").encode()).drop
+def test_present_are_the_columns_of_the_header_that_the_tables_keep(decode):
+    """A column that is there and empty is present; one that the contract does not know is not."""
+    drop = decode((H[:-1] + ",Store Type,City\n" + R[:-1] + ",,\n").encode()).drop
 
-    assert drop.columns == (*NAMES, "store_type")
-    assert drop.absent == (
-        "interested_in_categories_12",
-        "offline_product_group",
-        "online_product_group",
-        "platform_type",
-    )
+    assert drop.columns == (*NAMES, "store_type", "City")
+    assert drop.present == tuple(sorted([*NAMES, "store_type"]))
 
 
 def test_a_bad_row_has_nothing_but_its_text(decode):

@@ -1,0 +1,225 @@
+"""Make a lake's tables anew from its archive, beside the old ones, and put them in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import structlog
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from batch.verification.archive_reading import ArchiveReading, read_archive
+from batch.verification.recompute import recompute_features
+from checkpoints.commits import read_commits_after
+from checkpoints.ledger import State, rows_frame
+from checkpoints.lock import StreamLock, holding
+from lake.contract import Contract, load_contract
+from lake.ddl import create_tables
+from lake.errors import FloError, no_table
+from lake.fs import FileSystem
+from lake.initialise import NEW_TABLES, let_read
+from lake.java import java_class
+from lake.settings import Settings
+from lake.tables import (
+    FEATURES,
+    KPI_HISTORY,
+    LEDGER,
+    QUARANTINE,
+    SNAPSHOTS,
+    TABLES,
+    table_path,
+    table_version,
+)
+
+log = structlog.get_logger()
+
+_VERSIONS = {
+    SNAPSHOTS: "snapshots_version",
+    QUARANTINE: "quarantine_version",
+    FEATURES: "features_version",
+}
+
+
+class RestoreError(FloError):
+    """The archive does not give what the ledger says; the tables stay as they are."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore made.
+
+    Attributes:
+        files: how many archived files were read.
+        customers: rows of the features.
+        accounts: rows of the ledger, taken over.
+        set_aside: where the old tables are now.
+    """
+
+    files: int
+    customers: int
+    accounts: int
+    set_aside: str
+
+
+def restore(spark: SparkSession, settings: Settings) -> Restored:
+    """Make the tables anew from the archive and the ledger's accounts.
+
+    - The ledger may be of an older format. Its accounts stay as they were told, with what a newer
+      format knows beside.
+    - The rows are those of the archived files, decoded and judged by the contract of now. Where
+      that comes to other counts than the ledger's, nothing is changed.
+    - The old tables are set aside, whole. Until then they are not touched.
+    - It holds the stream's lock. Killed at any time, it can be run again.
+
+    Raises:
+        LockedError: a stream is running; the message says who.
+        NotFoundError: there is no ledger.
+        RestoreError: an archived file is missing, is another, or is judged otherwise now.
+    """
+    contract = load_contract(settings.contract)
+    files = FileSystem.of(spark)
+    # Below the checkpoints, so that a start takes no half of it for a lake.
+    fresh = settings.model_copy(update={"root": "/".join([settings.root, *NEW_TABLES])})
+    if table_version(spark, settings, LEDGER) < 0 and not files.exists(fresh.path()):
+        raise no_table(LEDGER, settings.tables)
+    with holding(StreamLock(files, settings), spark.sparkContext.applicationId):
+        finish_swap(files, settings, fresh)
+        files.delete(fresh.path())
+        accounts = read_accounts(spark, settings)
+        with read_archive(spark, settings, contract, accounts) as reading:
+            _require_all(reading, accounts)
+            create_tables(spark, fresh)
+            _write(spark, fresh, contract, reading, accounts)
+            files_read = reading.files
+        _copy_history(spark, settings, fresh)
+        done = [spark.read.format("delta").load(table_path(fresh, n)) for n in (FEATURES, LEDGER)]
+        customers, told = (each.count() for each in done)
+        aside = f"{settings.path('replaced')}/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        _note_swap(files, fresh, aside)
+        finish_swap(files, settings, fresh)
+        # Java keeps what it knows of a table by its path.
+        java_class(spark._jvm, "org.apache.spark.sql.delta.DeltaLog").clearCache()
+        let_read(files, settings)
+    log.info("restored", files=files_read, customers=customers, accounts=told)
+    return Restored(files_read, customers, told, aside)
+
+
+def read_accounts(spark: SparkSession, settings: Settings) -> DataFrame:
+    """Read the ledger, of whatever format, as one of this format.
+
+    A drop that is in the features, and whose account a killed stream did not come to write, has it
+    from their commit.
+    """
+    stored = spark.read.format("delta").load(table_path(settings, LEDGER))
+    known = stored.agg(F.max("features_version")).collect()[0][0]
+    commits = read_commits_after(spark, settings, FEATURES, -1 if known is None else known)
+    there = {tuple(row) for row in stored.select("path", "drop_id").toLocalIterator()}
+    missing = [
+        replace(row, features_version=version) if row.state == State.INGESTED else row
+        for version, rows in commits.items()
+        for row in rows
+        if (row.path, row.drop_id) not in there
+    ]
+    columns = [_column(stored, name).alias(name) for name in TABLES[LEDGER].column_names]
+    return stored.select(*columns).unionByName(rows_frame(spark, missing))
+
+
+def _column(stored: DataFrame, name: str) -> Column:
+    """A column of the ledger, or what an account that is older than it says by it."""
+    kind = TABLES[LEDGER].schema[name].dataType
+    if name in stored.columns:
+        return F.col(name)
+    if name.startswith("rows_"):
+        return F.lit(0).cast(kind)
+    return {
+        "account_id": F.expr("uuid()"),
+        "drop_time": F.col("modified_at"),
+        "first_seen_at": F.col("started_at"),
+    }.get(name, F.lit(None).cast(kind))
+
+
+def _require_all(reading: ArchiveReading, accounts: DataFrame) -> None:
+    """Make sure that the archive gives the rows that the accounts tell of.
+
+    Raises:
+        RestoreError: it does not.
+    """
+    if reading.differences:
+        what = "; ".join(difference.what for difference in reading.differences[:3])
+        raise RestoreError(
+            f"{len(reading.differences)} archived files are not what the ledger says: {what}. "
+            "Nothing was changed; put the files back, and try again."
+        )
+    found = reading.snapshots.groupBy("drop_id").agg(F.count(F.lit(1)).alias("found"))
+    told = accounts.where("state = 'ingested'").select("drop_id", "rows_accepted")
+    other = told.join(found, "drop_id", "full_outer").where(
+        "NOT coalesce(found, 0) <=> coalesce(rows_accepted, 0)"
+    )
+    first = [row["drop_id"][:12] for row in other.limit(3).collect()]
+    if first:
+        raise RestoreError(
+            f"{other.count()} drops have other rows by the contract of now than when they came, "
+            f"such as {', '.join(first)}. Nothing was changed; name the contract that they came by "
+            "in the setting `contract`, and change it afterwards."
+        )
+
+
+def _write(
+    spark: SparkSession,
+    fresh: Settings,
+    contract: Contract,
+    reading: ArchiveReading,
+    accounts: DataFrame,
+) -> None:
+    """Write snapshots, quarantine, features, and the accounts with the versions that these got."""
+    last = accounts.groupBy("drop_id").agg(F.max("finished_at").alias("at"))
+    finished = F.broadcast(last.where("drop_id IS NOT NULL"))
+    _append(fresh, SNAPSHOTS, reading.snapshots)
+    bad = reading.quarantine.join(finished, "drop_id", "left")
+    _append(fresh, QUARANTINE, bad.withColumn("quarantined_at", F.col("at")))
+    snapshots = spark.read.format("delta").load(table_path(fresh, SNAPSHOTS))
+    features = recompute_features(snapshots, accounts, contract).join(finished, "drop_id", "left")
+    _append(fresh, FEATURES, features.withColumn("updated_at", F.col("at")))
+    versions = {
+        column: F.when(F.col(column).isNotNull(), F.lit(table_version(spark, fresh, name)))
+        for name, column in _VERSIONS.items()
+    }
+    _append(fresh, LEDGER, accounts.withColumns(versions))
+
+
+def _append(fresh: Settings, name: str, rows: DataFrame) -> None:
+    columns = [
+        F.col(column.name).cast(column.dataType).alias(column.name)
+        for column in TABLES[name].schema.fields
+    ]
+    rows.select(*columns).write.format("delta").mode("append").save(table_path(fresh, name))
+
+
+def _copy_history(spark: SparkSession, settings: Settings, fresh: Settings) -> None:
+    """Take over what earlier runs of the KPIs have said: no archive knows that."""
+    if table_version(spark, settings, KPI_HISTORY) >= 0:
+        history = spark.read.format("delta").load(table_path(settings, KPI_HISTORY))
+        _append(fresh, KPI_HISTORY, history)
+
+
+def _note_swap(files: FileSystem, fresh: Settings, aside: str) -> None:
+    """Say that the new tables are whole, and where the old ones go."""
+    files.write_text(fresh.path("_set_aside"), aside)
+
+
+def finish_swap(files: FileSystem, settings: Settings, fresh: Settings) -> None:
+    """Put new tables that are whole in the place of the old ones, from wherever a kill left it."""
+    aside = files.read_text(fresh.path("_set_aside"))
+    if aside is None:
+        return
+    # By its path: a copy of settings keeps the directories that the first has named already.
+    made = fresh.path("tables")
+    if files.exists(made):
+        if files.exists(settings.tables):
+            files.mkdirs(aside.rpartition("/")[0])
+            files.rename(settings.tables, aside)
+        files.rename(made, settings.tables)
+    files.delete(fresh.path())
