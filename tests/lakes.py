@@ -179,6 +179,11 @@ def row(
     )
 
 
+def versions(lake: DropLake) -> dict[str, int]:
+    """Find the newest version of every table."""
+    return {name: table_version(lake.spark, lake.settings, name) for name in TABLES}
+
+
 def is_refused(action: Callable[[], Any]) -> bool:
     """Tell whether HDFS says that the user lacks the permission."""
     try:

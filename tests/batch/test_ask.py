@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -49,6 +50,7 @@ class Past:
     lake: DropLake
     ids: dict[str, str] = field(default_factory=dict)
     times: dict[str, datetime] = field(default_factory=dict)
+    seen: dict[str, Then] = field(default_factory=dict)
 
     def take(self, name: str, content: str) -> None:
         """Take in a drop."""
@@ -61,32 +63,49 @@ class Past:
         """Remember when a step was done."""
         self.times[name] = datetime.now(UTC) + timedelta(milliseconds=5)
 
-    def ask(self, as_of: str) -> Asked:
-        """Name the tables as they were."""
-        return lake_names(self.lake.spark, self.lake.settings, as_of)
-
-    def counts(self, as_of: str) -> tuple[int, ...]:
-        """Count customers, snapshots, refused rows and accounts as they were."""
-        self.ask(as_of)
-        return tuple(len(rows_of(self.lake.spark, name)) for name in COUNTED)
-
-    def customers_in_kpis(self, as_of: str) -> tuple[int, tuple[str, ...]]:
-        """Add up the customers of the KPIs as they were; return what is noted, too."""
-        notes = self.ask(as_of).notes
-        rows = self.lake.spark.table(f"global_temp.{CHANNEL_KPIS}").collect()
-        return sum(each["total_customers"] for each in rows), notes
+    def ask(self, as_of: str) -> Then:
+        """Look at the tables as they were; the same moment is asked for once."""
+        if as_of not in self.seen:
+            self.seen[as_of] = Then(
+                self.lake, lake_names(self.lake.spark, self.lake.settings, as_of)
+            )
+        return self.seen[as_of]
 
 
-def rows_of(spark: SparkSession, name: str) -> list[tuple[Any, ...]]:
-    """Read a table under the name that it has in a session of the tests, in a fixed order."""
-    frame = spark.table(f"global_temp.{name}")
-    columns = [each for each in frame.columns if each not in ("updated_at", "rescued")]
-    return sorted((tuple(each) for each in frame.select(*columns).collect()), key=repr)
+class Then:
+    """The tables as they were, by the names that a session of the tests has for them."""
 
+    def __init__(self, lake: DropLake, asked: Asked) -> None:
+        self.notes = asked.notes
+        spark = lake.spark
+        named = {each.tableName for each in spark.sql("SHOW TABLES IN global_temp").collect()}
+        # The next question gives the names to others.
+        self._frames = {name: spark.table(f"global_temp.{name}") for name in sorted(named)}
+        self._rows: dict[str, list[dict[str, Any]]] = {}
 
-def has(spark: SparkSession, name: str) -> bool:
-    """Tell whether a table has a name."""
-    return name in {each.tableName for each in spark.sql("SHOW TABLES IN global_temp").collect()}
+    def has(self, name: str) -> bool:
+        """Tell whether a table has a name."""
+        return name in self._frames
+
+    def columns(self, name: str) -> list[str]:
+        """List the columns of a table."""
+        return self._frames[name].columns
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Read a table, in a fixed order."""
+        if name not in self._rows:
+            frame = self._frames[name].drop("updated_at", "rescued")
+            found = [each.asDict() for each in frame.collect()]
+            self._rows[name] = sorted(found, key=lambda row: repr(list(row.values())))
+        return self._rows[name]
+
+    def counts(self) -> tuple[int, ...]:
+        """Count customers, snapshots, refused rows and accounts."""
+        return tuple(len(self.rows(name)) for name in COUNTED)
+
+    def customers_in_kpis(self) -> int:
+        """Add up the customers of the KPIs."""
+        return sum(each["total_customers"] for each in self.rows(CHANNEL_KPIS))
 
 
 @pytest.fixture(scope="module")
@@ -108,31 +127,32 @@ def past(spark: SparkSession, new_lake: Callable[[], DropLake]) -> Iterator[Past
 
 def test_a_drop_means_all_tables_just_after_it(past: Past) -> None:
     """As of a drop its rows are there in each table, and no later ones; a refused one counts."""
-    assert past.counts(past.ids["first"]) == (3, 3, 1, 1)
-    assert past.counts(past.ids["second"]) == (4, 5, 1, 2)
-    assert past.counts(past.ids["refused"]) == (4, 5, 3, 3)
-    assert past.counts(past.ids["third"]) == (5, 7, 3, 4)
+    assert past.ask(past.ids["first"]).counts() == (3, 3, 1, 1)
+    assert past.ask(past.ids["second"]).counts() == (4, 5, 1, 2)
+    assert past.ask(past.ids["refused"]).counts() == (4, 5, 3, 3)
+    assert past.ask(past.ids["third"]).counts() == (5, 7, 3, 4)
 
 
 def test_a_time_means_what_was_committed_until_then(past: Past) -> None:
     """As of a time between two drops only the first is there; of tomorrow, all are."""
-    assert past.counts(past.times["first"].isoformat()) == (3, 3, 1, 1)
-    assert past.counts((past.times["third"] + timedelta(days=1)).isoformat()) == (5, 7, 3, 4)
+    assert past.ask(past.times["first"].isoformat()).counts() == (3, 3, 1, 1)
+    tomorrow = past.times["third"] + timedelta(days=1)
+    assert past.ask(tomorrow.isoformat()).counts() == (5, 7, 3, 4)
 
 
 def test_the_features_are_the_rows_of_then(past: Past) -> None:
     """A customer has the values that the drops until then gave, not those of now."""
-    spark, paid = past.lake.spark, "SELECT customer_value_total FROM global_temp.customer_features"
-    past.ask(past.ids["first"])
-    assert str(spark.sql(f"{paid} WHERE master_id = 'c1'").collect()[0][0]) == "10.00"
-    past.ask(past.ids["second"])
-    assert str(spark.sql(f"{paid} WHERE master_id = 'c1'").collect()[0][0]) == "25.00"
+    for drop, paid in (("first", "10.00"), ("second", "25.00")):
+        rows = past.ask(past.ids[drop]).rows(FEATURES)
+        [found] = [row["customer_value_total"] for row in rows if row["master_id"] == "c1"]
+        assert str(found) == paid
 
 
 def test_the_kpis_of_a_drop_are_those_of_its_features(past: Past) -> None:
     """KPIs that were computed of a drop belong to it, though that was later."""
-    assert past.customers_in_kpis(past.ids["first"])[0] == 3
-    assert past.customers_in_kpis(past.ids["third"]) == (5, ())
+    assert past.ask(past.ids["first"]).customers_in_kpis() == 3
+    third = past.ask(past.ids["third"])
+    assert (third.customers_in_kpis(), third.notes) == (5, ())
 
 
 def test_kpis_that_were_never_computed_of_a_drop_are_the_earlier_ones(past: Past) -> None:
@@ -142,39 +162,35 @@ def test_kpis_that_were_never_computed_of_a_drop_are_the_earlier_ones(past: Past
         for each in past.lake.ledger()
         if each["drop_id"] in (past.ids["first"], past.ids["second"])
     )
-    customers, notes = past.customers_in_kpis(past.ids["second"])
-    assert customers == 3
-    assert any(f"version {first} of" in each and f"version {second}" in each for each in notes)
+    then = past.ask(past.ids["second"])
+    assert then.customers_in_kpis() == 3
+    assert any(f"version {first} of" in each and f"version {second}" in each for each in then.notes)
 
 
 def test_no_kpis_then(past: Past) -> None:
     """Before the first run the KPI tables are empty, and a note says so."""
-    customers, notes = past.customers_in_kpis(past.times["first"].isoformat())
-    assert customers == 0
-    assert "No KPIs had been computed yet." in notes
+    then = past.ask(past.times["first"].isoformat())
+    assert then.customers_in_kpis() == 0
+    assert "No KPIs had been computed yet." in then.notes
 
 
 def test_the_history_shows_kpis_over_time(past: Past) -> None:
     """It has each run's rows, and of a drop those until then."""
-    over_time = (
-        "SELECT features_version, sum(total_customers) FROM global_temp.kpi_history "
-        "WHERE kpi_table = 'channel_kpis' GROUP BY features_version ORDER BY features_version"
-    )
-    past.ask(past.ids["third"])
-    assert [each[1] for each in past.lake.spark.sql(over_time).collect()] == [3, 5]
-    past.ask(past.ids["second"])
-    assert [each[1] for each in past.lake.spark.sql(over_time).collect()] == [3]
+    for drop, over_time in (("third", [3, 5]), ("second", [3])):
+        customers: Counter[int] = Counter()
+        for each in past.ask(past.ids[drop]).rows(KPI_HISTORY):
+            if each["kpi_table"] == CHANNEL_KPIS:
+                customers[each["features_version"]] += each["total_customers"]
+        assert [customers[version] for version in sorted(customers)] == over_time
 
 
 def test_segments_are_those_of_then(past: Past) -> None:
     """A table that was made on demand later is not there, and a note says so; after, it is."""
-    notes = past.ask(past.ids["second"]).notes
-    assert f"{CUSTOMER_SEGMENTS} was not there yet." in notes
-    assert not has(past.lake.spark, CUSTOMER_SEGMENTS)
-    past.ask(past.times["segments"].isoformat())
-    assert len(rows_of(past.lake.spark, CUSTOMER_SEGMENTS)) == 4
-    past.ask(past.ids["third"])
-    assert len(rows_of(past.lake.spark, CUSTOMER_SEGMENTS)) == 4
+    second = past.ask(past.ids["second"])
+    assert f"{CUSTOMER_SEGMENTS} was not there yet." in second.notes
+    assert not second.has(CUSTOMER_SEGMENTS)
+    for moment in (past.times["segments"].isoformat(), past.ids["third"]):
+        assert len(past.ask(moment).rows(CUSTOMER_SEGMENTS)) == 4
 
 
 def clean_logs(lake: DropLake) -> None:
@@ -200,37 +216,27 @@ def shorten_retention(lake: DropLake) -> None:
         )
 
 
-@pytest.fixture(scope="module")
-def kept(past: Past) -> dict[str, list[Any]]:
-    """Read all tables as of two drops, while Delta keeps their versions."""
-    rows = {}
-    for drop in ("first", "refused"):
-        past.ask(past.ids[drop])
-        rows[drop] = [rows_of(past.lake.spark, name) for name in TABLES]
-    return rows
-
-
 @pytest.mark.parametrize("age", [clean_logs, shorten_retention])
 def test_what_delta_no_longer_keeps_is_made_again(
-    past: Past, kept: dict[str, list[Any]], age: Callable[[DropLake], None]
+    past: Past, age: Callable[[DropLake], None]
 ) -> None:
     """Features by the order rule, snapshots and quarantine by their drops: the same rows, and told.
 
     The segments cannot be made again, which is told as well.
     """
-    spark = past.lake.spark
     # Its commits are younger than the drops, so that none is known for their times.
     old = Past(past.lake.copy(), past.ids, past.times)
     age(old.lake)
 
-    for drop, rows in kept.items():
-        notes = " ".join(old.ask(past.ids[drop]).notes)
-        assert f"{FEATURES} was recomputed from the snapshots" in notes
-        assert [rows_of(spark, name) for name in TABLES] == rows, drop
-        assert spark.table(f"global_temp.{FEATURES}").columns == TABLES[FEATURES].column_names
-    later = " ".join(old.ask((past.times["segments"] + timedelta(seconds=1)).isoformat()).notes)
-    assert f"What {CUSTOMER_SEGMENTS} was is no longer kept" in later
-    assert not has(spark, CUSTOMER_SEGMENTS)
+    for drop in ("first", "refused"):
+        kept, again = past.ask(past.ids[drop]), old.ask(past.ids[drop])
+        assert f"{FEATURES} was recomputed from the snapshots" in " ".join(again.notes)
+        assert again.columns(FEATURES) == TABLES[FEATURES].column_names
+        for name in TABLES:
+            assert again.rows(name) == kept.rows(name), (drop, name)
+    later = old.ask((past.times["segments"] + timedelta(seconds=1)).isoformat())
+    assert f"What {CUSTOMER_SEGMENTS} was is no longer kept" in " ".join(later.notes)
+    assert not later.has(CUSTOMER_SEGMENTS)
 
 
 def test_the_beginning_of_a_drop_id_will_do(past: Past) -> None:

@@ -21,6 +21,7 @@ from batch.kpis import values as kpi_values
 from batch.kpis.formulas import NUMBERS
 from batch.kpis.numbers import KEYS_OF
 from batch.kpis.tables import KPI_TABLES
+from batch.kpis.values import BAND_KEYS, VALUE_KEYS
 from batch.kpis_job import KpiRun, compute_kpis, describe
 from batch.upkeep.maintain import DAY, may_have_old_files
 from batch.verification.kpi_checks import check_kpis
@@ -41,6 +42,7 @@ from tests.reading import read_table
 
 ALL = tuple(KPI_TABLES)
 KEY_COLUMNS = ("order_channel", "platform_type")
+KEYS = {"value": VALUE_KEYS, "band": BAND_KEYS}
 Population = dict[str, Row]
 
 customers = st.tuples(
@@ -137,13 +139,41 @@ def shown(spark: SparkSession, settings: Settings) -> dict[str, dict[Row, Number
 
 
 def is_exact(spark: SparkSession, settings: Settings, population: Population) -> None:
-    """Compare all KPI tables with a recomputation from these customers."""
+    """Compare all KPI tables, and the counts behind them, with these customers."""
     version = table_version(spark, settings, FEATURES)
     tables = shown(spark, settings)
     for name, positions in KEYS_OF.items():
         found = tables[name]
         assert {row.pop("features_version") for row in found.values()} <= {version}
         same(found, oracle(population.values(), *positions))
+    for level in ("value", "band"):
+        assert counts(spark, settings, level) == sums(population, level), level
+
+
+def counts(spark: SparkSession, settings: Settings, level: str) -> dict[Row, list[int]]:
+    """Add up the counts of each single revenue, or of each band of them, as they are written."""
+    found: dict[Row, list[int]] = {}
+    for row in read_table(spark, settings, KPI_VALUES):
+        if row["level"] == level and row["band"] is not None:
+            add(found, tuple(row[each] for each in KEYS[level]), row["customers"], row["orders"])
+    return {key: both for key, both in found.items() if any(both)}
+
+
+def sums(population: Population, level: str) -> dict[Row, list[int]]:
+    """Count these customers, and their orders, in the same way."""
+    found: dict[Row, list[int]] = {}
+    for channel, platform, orders, amount in population.values():
+        cents = int(amount * 100)
+        unit = 10 ** max(0, len(str(cents)) - 3)
+        key = (channel, platform, cents - cents % unit, cents)
+        add(found, key[: len(KEYS[level])], 1, orders)
+    return found
+
+
+def add(found: dict[Row, list[int]], key: Row, customers: int, orders: int) -> None:
+    """Add customers and orders to those of a key."""
+    both = found.setdefault(key, [0, 0])
+    both[0], both[1] = both[0] + customers, both[1] + orders
 
 
 SOME: Population = {
@@ -166,18 +196,15 @@ MORE: Population = SOME | {
 def test_what_changed_gives_the_rows_that_counting_all_gives(
     spark: SparkSession, lake: Settings, steps: list[Population]
 ) -> None:
-    """Inserts, updates, moves between channels and deletions: each number stays exact."""
+    """Inserts, updates, moves between channels and deletions: each number stays exact.
+
+    So it does where all are counted, see the losses below.
+    """
     compute_kpis(spark, lake)
     for population in steps:
         become(spark, lake, population)
         assert compute_kpis(spark, lake).counted == ""
         is_exact(spark, lake, population)
-    from_changes = shown(spark, lake)
-
-    assert compute_kpis(spark, lake, full=True).counted != ""
-
-    assert shown(spark, lake) == from_changes
-    assert check_kpis(spark, lake).differences == ()
 
 
 def test_several_commits_and_compactions_are_caught_up_with_at_once(
@@ -202,8 +229,7 @@ def test_several_commits_and_compactions_are_caught_up_with_at_once(
     assert compute_kpis(spark, lake).counted == ""
     is_exact(spark, lake, MORE)
     assert check_kpis(spark, lake).differences == ()
-    counts = spark.read.format("delta").load(table_path(lake, KPI_VALUES))
-    singles = counts.where("level = 'value'").collect()
+    singles = [row for row in read_table(spark, lake, KPI_VALUES) if row["level"] == "value"]
     assert [row["customers"] for row in singles] == [1] * len(MORE)
 
     version = table_version(spark, lake, FEATURES)
@@ -334,7 +360,6 @@ def test_two_runs_at_once_count_a_change_once(
     assert others[1] == KpiRun(newest, ALL)
     assert run == KpiRun(newest, ())
     is_exact(spark, pending, SOME)
-    assert check_kpis(spark, pending).differences == ()
 
 
 @pytest.mark.parametrize("level", ["value", "band"])

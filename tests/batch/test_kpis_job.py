@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from batch.kpis_job import KpiRun, compute_kpis
 from lake.errors import NotFoundError
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_HISTORY, TABLES, table_path
+from tests.reading import read_table
 
 ALL = tuple(KPI_TABLES)
 
@@ -45,15 +47,11 @@ def add_customer(
 
 def history(spark: SparkSession, settings: Settings) -> list[tuple[str, int, int]]:
     """Return each run in the history: its table, its version, and how many rows it left."""
-    rows = (
-        spark.read.format("delta")
-        .load(table_path(settings, KPI_HISTORY))
-        .groupBy("kpi_table", "features_version", "computed_at")
-        .count()
-        .orderBy("features_version", "computed_at", "kpi_table")
-        .collect()
+    runs = Counter(
+        (row["features_version"], row["computed_at"], row["kpi_table"])
+        for row in read_table(spark, settings, KPI_HISTORY)
     )
-    return [(row["kpi_table"], row["features_version"], row["count"]) for row in rows]
+    return [(name, version, runs[version, at, name]) for version, at, name in sorted(runs)]
 
 
 def test_a_run_leaves_tables_and_history_at_one_version(

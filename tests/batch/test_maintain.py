@@ -43,7 +43,7 @@ from lake.tables import (
     table_version,
 )
 from tests.answering import ask_json
-from tests.lakes import DropLake, csv, row
+from tests.lakes import DropLake, csv, row, versions
 
 ANY = Limits()
 
@@ -66,11 +66,6 @@ def append(lake: DropLake, frame: DataFrame, files: int = 1) -> None:
     """Append rows to quarantine in one commit of so many files."""
     path = table_path(lake.settings, QUARANTINE)
     frame.repartition(files).write.format("delta").mode("append").save(path)
-
-
-def versions(lake: DropLake) -> dict[str, int]:
-    """Find the newest version of each table."""
-    return {name: table_version(lake.spark, lake.settings, name) for name in TABLES}
 
 
 def look(lake: DropLake, name: str = QUARANTINE, limits: Limits = ANY) -> Files:
@@ -197,13 +192,13 @@ def test_the_version_says_when_to_look_so_that_short_runs_look_as_often(
         return Files(0, 0, 0, 0, 0, 0)
 
     monkeypatch.setattr(batch.upkeep.unattended, "look_at", count)
-    limits = Limits(small_files=32)
+    limits = Limits(small_files=16)
     one_stream = upkeep(lake, limits)
-    for number in range(16 - table_version(lake.spark, lake.settings, QUARANTINE)):
+    for number in range(8 - table_version(lake.spark, lake.settings, QUARANTINE)):
         append(lake, refused(lake, 1, first=number))
         one_stream.after_batch()
     assert looks.count(QUARANTINE) == 2
-    assert table_version(lake.spark, lake.settings, QUARANTINE) % 8 == 0
+    assert table_version(lake.spark, lake.settings, QUARANTINE) % 4 == 0
     for _ in range(2):
         upkeep(lake, limits).after_batch()
     assert looks.count(QUARANTINE) == 4, "a new stream does not know that the last one looked"

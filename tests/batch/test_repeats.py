@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from batch.verification.rebuild import rebuild
 from batch.verification.verify import verify
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path, table_version
-from tests.lakes import DropLake, csv, row
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
+from tests.lakes import DropLake, csv, row, versions
 
 
 @pytest.fixture
@@ -79,11 +79,9 @@ def test_where_nothing_is_there_twice_no_row_is_written(lake: DropLake) -> None:
     strange = lake.table(QUARANTINE).withColumn("drop_id", F.lit(None).cast("string"))
     append(lake, QUARANTINE, strange.unionByName(strange))
     before = {name: lake.count(name) for name in (SNAPSHOTS, QUARANTINE, LEDGER, FEATURES)}
-    versions = {name: table_version(lake.spark, lake.settings, name) for name in TABLES}
+    at = versions(lake)
     done = rebuild(lake.spark, lake.settings)
     assert (done.repeated_rows, done.repeated_accounts) == (0, 0)
     assert {name: lake.count(name) for name in before} == before
     # The epoch that it raised is all.
-    assert sum(table_version(lake.spark, lake.settings, n) for n in TABLES) == 4 + sum(
-        versions.values()
-    )
+    assert sum(versions(lake).values()) == 4 + sum(at.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -32,9 +33,10 @@ def take(lake: DropLake, name: str, content: str, hour: int) -> None:
     lake.take(name)
 
 
-@pytest.fixture
-def seen(lake: DropLake) -> DropLake:
+@pytest.fixture(scope="module")
+def seen(new_lake: Callable[[], DropLake]) -> DropLake:
     """Take three drops in, with KPIs after the first two: some rows and a file are refused."""
+    lake = new_lake()
     both = {"online": "2021-01-01", "orders_online": "2", "value_online": "40.00"}
     take(
         lake,
@@ -60,6 +62,7 @@ def seen(lake: DropLake) -> DropLake:
 def test_figures_are_those_of_the_tables(seen: DropLake, tmp_path: Path) -> None:
     """Each figure is what the drops say; the page names no customer."""
     page = tmp_path / "report.html"
+    seen = seen.copy()
 
     figures = write_report(seen.spark, seen.settings, page)
 
@@ -144,7 +147,7 @@ def test_the_commands_print_and_write(
     seen: DropLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`flo segments` prints a row for each segment, `flo report` only says where the file is."""
-    monkeypatch.setenv("FLO_ROOT", seen.settings.root)
+    monkeypatch.setenv("FLO_ROOT", seen.copy().settings.root)
     published: list[Settings] = []
     monkeypatch.setattr("lake.names.publish_names", lambda _, lake: published.append(lake))
     page = tmp_path / "report.html"

@@ -45,8 +45,8 @@ def is_drop(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def sound(new_lake: Callable[[], DropLake]) -> DropLake:
-    """Fill a lake with new, later, stale, late, repeated, bad and rejected rows, and its KPIs."""
+def filled(new_lake: Callable[[], DropLake]) -> DropLake:
+    """Fill a lake with new, later, stale, late, repeated, bad and rejected rows."""
     lake = new_lake()
     for drop in DROPS[1:]:
         lake.put(drop.name, drop.content, modified_ms=drop.modified_ms)
@@ -58,7 +58,6 @@ def sound(new_lake: Callable[[], DropLake]) -> DropLake:
         modified = DROPS[0].modified_ms + number * MINUTE
         lake.put(f"further_{number}.csv", content, modified_ms=modified)
     lake.take()
-    compute_kpis(lake.spark, lake.settings)
     states = {account["state"] for account in lake.ledger()}
     assert states == {"ingested", "duplicate", "rejected"}
     assert sum(account["rows_stale"] for account in lake.ledger()) > 0
@@ -66,9 +65,17 @@ def sound(new_lake: Callable[[], DropLake]) -> DropLake:
 
 
 @pytest.fixture
-def copy(sound: DropLake) -> DropLake:
+def copy(filled: DropLake) -> DropLake:
     """Make a lake with the same tables, to be damaged; its ledger names the other's archive."""
-    return sound.copy()
+    return filled.copy()
+
+
+@pytest.fixture(scope="module")
+def sound(filled: DropLake) -> DropLake:
+    """Make one with KPIs, too."""
+    made = filled.copy()
+    compute_kpis(made.spark, made.settings)
+    return made
 
 
 def open_delta(lake: DropLake, table: str) -> DeltaTable:
@@ -140,9 +147,10 @@ def test_damaged_snapshots_are_found(copy: DropLake) -> None:
 
 
 def test_damaged_quarantine_ledger_and_kpis_are_found(
-    copy: DropLake, monkeypatch: pytest.MonkeyPatch
+    sound: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each sum that is wrong is named with the drops concerned; the exit code is 1."""
+    copy = sound.copy()
     open_delta(copy, QUARANTINE).delete("array_contains(reasons, 'drop_refused') AND row_no = 1")
     accounts = copy.ledger()
     first, second = [each["drop_id"] for each in accounts if each["state"] == "ingested"][:2]
@@ -174,17 +182,17 @@ def test_damaged_quarantine_ledger_and_kpis_are_found(
     assert {row["table"] for row in rows} - {FEATURES} == {table for table, _ in told} - {FEATURES}
 
 
-def test_damaged_archive_files_are_found(sound: DropLake) -> None:
+def test_damaged_archive_files_are_found(filled: DropLake) -> None:
     """A file that is gone or has other bytes is a difference with its path, and hides no other."""
-    made = {account["path"].rsplit("/", 1)[-1]: account for account in sound.ledger()}
+    made = {account["path"].rsplit("/", 1)[-1]: account for account in filled.ledger()}
     gone, other = (made[DROPS[number].name] for number in (2, 3))
-    files = sound.files
-    aside = f"{sound.settings.checkpoints}/aside"
+    files = filled.files
+    aside = f"{filled.settings.checkpoints}/aside"
     files.rename(gone["archived_path"], f"{aside}-gone")
     files.rename(other["archived_path"], f"{aside}-other")
     files.write_text(other["archived_path"], DROPS[3].content + "\n")
     try:
-        found = verify(sound.spark, sound.settings, from_archive=True)
+        found = verify(filled.spark, filled.settings, from_archive=True)
     finally:
         files.delete(other["archived_path"])
         files.rename(f"{aside}-gone", gone["archived_path"])

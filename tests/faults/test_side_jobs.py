@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from batch.kpis_job import compute_kpis
@@ -81,13 +82,12 @@ class Reader:
             self.halves.append(f"features by drop: {features}")
         if set(accounts) - {1}:
             self.halves.append(f"accounts by drop: {accounts}")
-        kpis = self._lake.table("channel_kpis").select("total_customers").collect()
+        kpis = self._lake.rows("channel_kpis", "total_customers")
         if [(each[0] - COMMON) % OWN for each in kpis] not in ([], [0]):
             self.halves.append(f"KPIs: {kpis}")
 
     def _count(self, table: str) -> list[int]:
-        found = self._lake.table(table).groupBy("drop_id").count().collect()
-        return sorted(each["count"] for each in found)
+        return sorted(Counter(self._lake.rows(table, "drop_id")).values())
 
 
 def test_jobs_and_readers_beside_the_stream(lake: DropLake) -> None:
