@@ -141,7 +141,7 @@ def _read_tails(spark: SparkSession, settings: Settings, ledger: DataFrame) -> d
         for name, column in _VERSIONS.items()
     }
     accounts = [row for tail in tails.values() for rows in tail.accounts.values() for row in rows]
-    done = _find_keys(ledger, accounts)
+    done = _find_done(ledger, accounts)
     return {name: _Tail(tail.newest, _without(tail.accounts, done)) for name, tail in tails.items()}
 
 
@@ -152,16 +152,15 @@ def _read_tail(spark: SparkSession, settings: Settings, name: str, known: int) -
     return _Tail(newest, commits)
 
 
-def _find_keys(ledger: DataFrame, accounts: list[LedgerRow]) -> set[tuple[str, int]]:
+def _find_done(ledger: DataFrame, accounts: list[LedgerRow]) -> set[str]:
+    """Which of these accounts the ledger has."""
     if not accounts:
         return set()
-    paths = sorted({row.path for row in accounts})
-    found = ledger.where(F.col("path").isin(paths)).select("path", F.unix_millis("modified_at"))
-    return {(path, millis) for path, millis in found.collect()}
+    ids = sorted({row.account_id for row in accounts})
+    found = ledger.where(F.col("account_id").isin(ids)).select("account_id")
+    return {account_id for (account_id,) in found.collect()}
 
 
-def _without(
-    commits: dict[int, list[LedgerRow]], done: set[tuple[str, int]]
-) -> dict[int, list[LedgerRow]]:
-    left = {at: [row for row in rows if row.key not in done] for at, rows in commits.items()}
+def _without(commits: dict[int, list[LedgerRow]], done: set[str]) -> dict[int, list[LedgerRow]]:
+    left = {at: [row for row in rows if row.account_id not in done] for at, rows in commits.items()}
     return {at: rows for at, rows in left.items() if rows}

@@ -21,7 +21,14 @@ from lake.paths import plain_path
 from lake.scratch import scratch
 from lake.settings import Settings
 from lake.sizing import compiling
-from streaming.accounts import as_duplicate, with_findings, with_outcomes, with_verdict
+from streaming.accounts import (
+    as_duplicate,
+    open_account,
+    with_file,
+    with_findings,
+    with_outcomes,
+    with_verdict,
+)
 from streaming.constraints import Constraints
 from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
@@ -87,7 +94,8 @@ def dry_run(
     settled = read_settled(spark, settings)
     with scratch("dry-run") as folder:
         drop = _take_in(settings, file, folder / "drop", now)
-        account = _open_account(drop, now)
+        opened = open_account(drop.info, contract, started_at=now, first_seen_at=now)
+        account = replace(with_file(opened, drop), archived_sha256=None)
         if settled.is_ingested(drop.drop_id):
             return DryRun(as_duplicate(account))
         staged = drop.spool.with_suffix(".parquet")
@@ -129,18 +137,7 @@ def _take_in(settings: Settings, file: Path, spool: Path, now: datetime) -> Drop
         owner="",
         mode=0o644,
     )
-    return Drop(info, hash_file(spool), spool)
-
-
-def _open_account(drop: Drop, now: datetime) -> LedgerRow:
-    return LedgerRow(
-        path=drop.info.path,
-        bytes=drop.info.size,
-        modified_at=drop.info.modified_at,
-        state=State.REJECTED,
-        started_at=now,
-        drop_id=drop.drop_id,
-    )
+    return Drop(info, hash_file(spool), spool, first_seen_at=now, drop_time=now)
 
 
 def _weigh(

@@ -116,12 +116,10 @@ def read_accounts(spark: SparkSession, settings: Settings) -> DataFrame:
     stored = spark.read.format("delta").load(table_path(settings, LEDGER))
     known = stored.agg(F.max("features_version")).collect()[0][0]
     commits = read_commits_after(spark, settings, FEATURES, -1 if known is None else known)
-    there = {tuple(row) for row in stored.select("path", "drop_id").toLocalIterator()}
     missing = [
         replace(row, features_version=version) if row.state == State.INGESTED else row
         for version, rows in commits.items()
         for row in rows
-        if (row.path, row.drop_id) not in there
     ]
     columns = [_column(stored, name).alias(name) for name in TABLES[LEDGER].column_names]
     return stored.select(*columns).unionByName(rows_frame(spark, missing))

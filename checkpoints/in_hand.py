@@ -1,4 +1,4 @@
-"""The batch in hand, told to whoever looks: its number, since when, and the names of its files.
+"""The batch in hand, told to whoever looks: its number, since when, its files and their accounts.
 
 Beside what is staged of it lies a list of its files. It goes with the batch, so one that is there
 is of a batch that is being taken in, or of one that a killed stream has left.
@@ -7,8 +7,10 @@ is of a batch that is being taken in, or of one that a killed stream has left.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
+from lake.errors import TransientError
 from lake.fs import FileInfo, FileSystem
 from lake.reading import Files
 from lake.settings import Settings
@@ -21,15 +23,20 @@ def staging_path(settings: Settings) -> str:
     return settings.path("checkpoints", "staging")
 
 
-def tell_in_hand(files: FileSystem, batch: str, names: list[str]) -> None:
-    """Write the list of a batch.
+def tell_in_hand(files: FileSystem, batch: str, accounts: Mapping[str, str]) -> FileInfo:
+    """Write the list of a batch, and describe it: its time is now, by the file system's clock.
 
     Args:
         files: where the lake is.
         batch: the directory of the batch, below :func:`staging_path`; its name is the number.
-        names: of its files in landing.
+        accounts: ids of the accounts that its files get, by their names in landing.
     """
-    files.write_text(f"{batch}/{_LIST}", json.dumps(names))
+    path = f"{batch}/{_LIST}"
+    files.write_text(path, json.dumps(dict(accounts)))
+    info = files.status(path)
+    if info is None:
+        raise TransientError(f"The file {path} went away; try again.")
+    return info
 
 
 def look_in_hand(files: Files, settings: Settings) -> FileInfo | None:
@@ -43,8 +50,8 @@ def look_in_hand(files: Files, settings: Settings) -> FileInfo | None:
     return replace(batch, modified_ms=listed.modified_ms) if batch and listed else batch
 
 
-def names_in_hand(files: Files, settings: Settings) -> set[str]:
-    """Read which files of landing the batch in hand consists of."""
+def accounts_in_hand(files: Files, settings: Settings) -> dict[str, str]:
+    """Read which files of landing the batch in hand consists of, and the ids of their accounts."""
     batch = look_in_hand(files, settings)
     text = files.read_text(f"{batch.path}/{_LIST}") if batch else None
-    return set(json.loads(text)) if text else set()
+    return dict(json.loads(text)) if text else {}

@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.errors import FloError
 from lake.fence import Fence
-from lake.fs import from_millis
+from lake.fs import FileInfo, FileKey, file_key, from_millis
 from lake.tables import LEDGER, TABLES, table_path
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_TIMES = ("modified_at", "started_at", "finished_at")
+_TIMES = ("modified_at", "first_seen_at", "drop_time", "started_at", "finished_at")
 _VERSIONS = ("snapshots_version", "quarantine_version", "features_version")
 _INDEXED = (
+    "account_id",
+    "file_id",
     "path",
     "bytes",
     "modified_at",
@@ -32,6 +35,21 @@ _INDEXED = (
     "rows_quarantined",
     "batch_id",
 )
+
+OF_THE_ARRIVAL = (
+    "account_id",
+    "path",
+    "archived_path",
+    "file_id",
+    "bytes",
+    "modified_at",
+    "first_seen_at",
+    "drop_time",
+    "batch_id",
+    "started_at",
+    "finished_at",
+)
+"""What an account has of the arrival itself; the rest is of what was in the file."""
 
 
 class State(StrEnum):
@@ -49,15 +67,35 @@ class LedgerError(FloError):
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One file's account. The fields are the columns of the table ``drops``."""
+    """The account of one arrival of a file. The fields are the columns of the table ``drops``.
+
+    Attributes:
+        account_id: opaque, and its own: one file may arrive several times, under the same name and
+            with the same time and bytes; at most one of these arrivals is ``ingested``.
+        file_id: by which HDFS knows the file; None elsewhere.
+        first_seen_at: when the stream first saw it, by the file system's clock.
+        drop_time: its place among the drops, see :func:`streaming.intake.drop_time`.
+        contract_digest: of the contract by which it was judged, see
+            :attr:`lake.contract.Contract.digest`.
+        decoder_version: of the rules by which it was decoded.
+        archived_sha256: of the bytes in the archive.
+        superseded_by: reserved for a drop that another one has replaced.
+    """
 
     path: str
     bytes: int
     modified_at: datetime
     state: str
     started_at: datetime
+    account_id: str = field(default_factory=lambda: uuid4().hex)
+    file_id: int | None = None
+    first_seen_at: datetime | None = None
+    drop_time: datetime | None = None
     drop_id: str | None = None
     archived_path: str | None = None
+    archived_sha256: str | None = None
+    contract_digest: str | None = None
+    decoder_version: int | None = None
     delimiter: str | None = None
     encoding: str | None = None
     date_format: str | None = None
@@ -72,7 +110,11 @@ class LedgerRow:
     rows_unchanged: int = 0
     rows_stale: int = 0
     rows_superseded: int = 0
+    rows_forgotten: int = 0
+    rows_erased_accepted: int = 0
+    rows_erased_quarantined: int = 0
     reason: str | None = None
+    superseded_by: str | None = None
     batch_id: int | None = None
     snapshots_version: int | None = None
     quarantine_version: int | None = None
@@ -80,9 +122,14 @@ class LedgerRow:
     finished_at: datetime | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
-        """The file as the file system names it: path and modification time in ms."""
-        return self.path, _millis(self.modified_at)
+    def file(self) -> FileKey:
+        """What tells the file that it was written for from any other."""
+        return file_key(self.path, self.file_id, _millis(self.modified_at), self.bytes)
+
+    @property
+    def appearance(self) -> tuple[str, int, int]:
+        """What one look tells the file by, see :attr:`lake.fs.FileInfo.appearance`."""
+        return self.path, _millis(self.modified_at), self.bytes
 
     def check_sums(self) -> None:
         """Refuse an account that does not add up.
@@ -142,7 +189,10 @@ class Ledger:
         self._fence = fence
         self._path = table_path(fence.settings, LEDGER)
         self._ingested: set[str] = set()
-        self._seen: dict[tuple[str, int], LedgerRow] = {}
+        self._accounts: dict[str, LedgerRow] = {}
+        self._files: dict[FileKey, LedgerRow] = {}
+        self._quarantined: set[str] = set()
+        self._places: set[str] = set()
         self._newest: dict[str, int] = {}
         self._last_batch = -1
         self._load(spark)
@@ -161,9 +211,16 @@ class Ledger:
 
     def _remember(self, row: LedgerRow) -> None:
         # Many drops are held: what is long, and not asked of here, is left out.
-        self._seen[row.key] = replace(row, columns=(), notes=())
+        kept = self._accounts[row.account_id] = replace(row, columns=(), notes=())
+        before = self._files.get(row.file)
+        if before is None or before.started_at <= row.started_at:
+            self._files[row.file] = kept
         if row.state == State.INGESTED and row.drop_id:
             self._ingested.add(row.drop_id)
+        if row.rows_quarantined and row.drop_id:
+            self._quarantined.add(row.drop_id)
+        if row.archived_path:
+            self._places.add(row.archived_path)
         if row.batch_id is not None:
             self._last_batch = max(row.batch_id, self._last_batch)
         for name in _VERSIONS:
@@ -177,13 +234,19 @@ class Ledger:
 
     def quarantined(self, drop_id: str) -> bool:
         """Tell whether an earlier, rejected try of these bytes left rows in quarantine."""
-        return any(
-            row.drop_id == drop_id and row.rows_quarantined > 0 for row in self._seen.values()
-        )
+        return drop_id in self._quarantined
 
-    def find(self, path: str, modified_ms: int) -> LedgerRow | None:
-        """Find the account of one file."""
-        return self._seen.get((path, modified_ms))
+    def names(self, archived_path: str) -> bool:
+        """Tell whether a place in the archive is that of an account."""
+        return archived_path in self._places
+
+    def find(self, account_id: str) -> LedgerRow | None:
+        """Find an account."""
+        return self._accounts.get(account_id)
+
+    def find_of(self, info: FileInfo) -> LedgerRow | None:
+        """Find the newest account that was written for this very file."""
+        return self._files.get(info.key)
 
     def next_batch(self) -> int:
         """Number of the batch that comes after all that have an account."""

@@ -77,7 +77,7 @@ def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> li
     completed: list[LedgerRow] = []
     known = ledger.newest_version(_VERSIONS[FEATURES])
     for version, rows in read_commits_after(spark, settings, FEATURES, known).items():
-        missing = [row for row in rows if ledger.find(*row.key) is None]
+        missing = [row for row in rows if ledger.find(row.account_id) is None]
         completed += [
             replace(row, features_version=version) if row.state == State.INGESTED else row
             for row in missing
@@ -94,7 +94,9 @@ def _roll_back(spark: SparkSession, fence: Fence, ledger: Ledger, table: str) ->
             row.drop_id
             for rows in read_commits_after(spark, fence.settings, table, known).values()
             for row in rows
-            if row.drop_id and ledger.find(*row.key) is None and not ledger.is_ingested(row.drop_id)
+            if row.drop_id
+            and ledger.find(row.account_id) is None
+            and not ledger.is_ingested(row.drop_id)
         }
     )
     if orphans:

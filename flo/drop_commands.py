@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 
@@ -100,7 +101,7 @@ def _put(remote: FileSystem, settings: Settings, file: Path) -> tuple[str, int]:
     now = datetime.now(UTC)
     taken = {info.name for info in remote.list(settings.landing)}
     name = landing_name(file.name, taken, now)
-    hidden = f"{settings.landing}/._{now:%Y%m%d%H%M%S%f}_{name}._COPYING_"
+    hidden = f"{settings.landing}/._{uuid4().hex}._COPYING_"  # a long name has no room for more
     try:
         remote.upload(file, hidden)
         remote.rename(hidden, f"{settings.landing}/{name}")

@@ -67,13 +67,18 @@ def drops(
     """Show the ledger: what became of each drop. CSV and JSON have all columns."""
     settings = settings_for(ctx, conf, java=False)
     from batch.standing.accounts import SHORT, newest_accounts, shorten
+    from batch.standing.places import look_for_troubles
     from flo.asking import OpenLake, ask_lake
 
     question = newest_accounts(state=state.value if state else None, limit=limit)
 
     def ask(open_lake: OpenLake) -> tuple[list[str], list[dict[str, Any]]]:
-        columns, rows = open_lake().ask(question)
-        return columns, list(rows)
+        lake = open_lake()
+        columns, rows = lake.ask(question)
+        accounts = list(rows)
+        for trouble in look_for_troubles(lake.files, settings):
+            say(trouble.says)
+        return columns, accounts
 
     columns, accounts = ask_lake(settings, "flo-drops", ask)
     if output is Format.TABLE:

@@ -50,6 +50,8 @@ _WORDS: dict[re.Pattern[str], tuple[str, str]] = {
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = re.compile(r'user=(?P<user>[^,]+), access=(?P<access>\w+), inode="(?P<path>[^"]+)"')
+# The owner of a directory with the sticky bit, and of the file itself, may move it; nobody else.
+_STICKY = re.compile(r'by sticky bit: user=(?P<user>[^,]+), path="(?P<path>[^"]+)"')
 _NAMED = re.compile(r"[\w.$]+Exception\b")
 # At the beginning alone: what comes after it may be anything.
 _CONDITION = re.compile(r"[\w.$]+: \[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]")
@@ -149,6 +151,11 @@ def _where(text: str) -> str:
     """Tell the path, and the user, that HDFS names; nothing else of its words is passed on."""
     if denied := _DENIED.search(text):
         return f" at {denied['path']} (user {denied['user']}, {denied['access']})"
+    if sticky := _STICKY.search(text):
+        return (
+            f" at {sticky['path']} (user {sticky['user']} owns neither the file nor the directory, "
+            "which has the sticky bit)"
+        )
     if quota := _QUOTA.search(text):
         return f" at {quota['path']}"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from enum import StrEnum
@@ -10,7 +11,15 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lake.errors import ContractError
 
@@ -83,6 +92,7 @@ class Contract(_Model):
     max_bad_share: float = Field(0.5, ge=0, le=1)
     columns: dict[str, Column]
     rules: tuple[Rule, ...] = ()
+    _text: str = PrivateAttr("")
 
     @field_validator("date_orders", "rules", mode="before")
     @classmethod
@@ -120,6 +130,16 @@ class Contract(_Model):
     def __hash__(self) -> int:
         """Let what is derived from a contract be kept for it."""
         return hash((self.name, self.sequence_by, tuple(self.columns), self.rules))
+
+    @property
+    def text(self) -> str:
+        """The file that it was read from, with plain line ends and no blanks before them."""
+        return self._text
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of :attr:`text`, in hexadecimal: which contract a drop was judged by."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -173,7 +193,9 @@ def load_contract(path: Path) -> Contract:
     """
     try:
         text = path.read_text("utf-8")
-        return Contract.model_validate(tomllib.loads(text))
+        contract = Contract.model_validate(tomllib.loads(text))
+        contract._text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+        return contract
     except OSError as error:
         raise ContractError(
             f"The contract {path} cannot be read ({error.strerror}); "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ from lake.errors import AccessError, NotFoundError, TransientError
 from lake.java import java_class
 from lake.paths import plain_path
 from lake.scratch import scratch
-from lake.statuses import read_statuses, write_statuses
+from lake.statuses import read_listing, read_statuses, write_listing, write_statuses
 
 LATEST_MS = 253_402_214_400_000
 """The beginning of 9999-12-31: a file dated in microseconds, say, lies in the year 58000."""
 
+FileKey = tuple[str | int, int, int]
+"""See :func:`file_key`."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HDFS = "hdfs"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class FileInfo:
         size: in bytes; 0 for a directory.
         modified_ms: modification time in milliseconds since 1970 (UTC); one that is later than
             Python's calendar goes is :data:`LATEST_MS`.
+        file_id: by which HDFS knows the file, whatever its name; a file that is put in its place
+            has another. None where the file system has no such thing, or the reader cannot see it.
     """
 
     path: str
@@ -45,6 +52,8 @@ class FileInfo:
     is_dir: bool
     owner: str
     mode: int
+    # Two readers describe a file alike, though only one of them sees this.
+    file_id: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Bring the time into the calendar."""
@@ -61,9 +70,38 @@ class FileInfo:
         return self.path, self.modified_ms, self.size
 
     @property
+    def key(self) -> FileKey:
+        """What tells this very file, as it is now, from any other."""
+        return file_key(self.path, self.file_id, self.modified_ms, self.size)
+
+    @property
     def modified_at(self) -> datetime:
         """Modification time, with the zone UTC."""
         return from_millis(self.modified_ms)
+
+
+def file_key(path: str, file_id: int | None, modified_ms: int, size: int) -> FileKey:
+    """Tell a file by its id, or by its path where it has none, and by its time and size.
+
+    A renamed file stays the same one; one that was written anew, or appended to, does not.
+    """
+    return path if file_id is None else file_id, modified_ms, size
+
+
+class FileClock:
+    """The file system's clock, reckoned on from the time that it has given to a fresh file."""
+
+    def __init__(self, now_ms: int) -> None:
+        """Set it."""
+        self.set(now_ms)
+
+    def set(self, now_ms: int) -> None:
+        """Set it anew: clocks drift."""
+        self._ahead = now_ms / 1000 - time.monotonic()
+
+    def now(self) -> datetime:
+        """Tell the time, with the zone UTC."""
+        return from_millis(int(1000 * (time.monotonic() + self._ahead)))
 
 
 def from_millis(millis: int) -> datetime:
@@ -126,7 +164,8 @@ class FileSystem(Tree):
             return None
         try:
             with self._calling(f"Cannot look at {path}"):
-                return self._info(self._fs(path).getFileStatus(self._path(path)))
+                fs = self._fs(path)
+                return self._info(fs.getFileStatus(self._path(path)), fs.getScheme())
         except NotFoundError:
             return None
 
@@ -134,18 +173,23 @@ class FileSystem(Tree):
         """Describe what a directory holds, by name; empty where there is no directory."""
         try:
             with self._calling(f"Cannot list {path}"):
-                found = self._fs(path).listStatus(self._path(path))
-                listed = read_statuses(write_statuses(self._jvm, found))
+                fs = self._fs(path)
+                found = fs.listStatus(self._path(path))
+                if fs.getScheme() == _HDFS:
+                    listed = read_listing(write_listing(self._jvm, found), plain_path(path))
+                    infos = [FileInfo(*each) for each in listed]
+                else:
+                    listed = read_statuses(write_statuses(self._jvm, found))
+                    infos = [FileInfo(plain_path(each[0]), *each[1:]) for each in listed]
         except NotFoundError:
             return []
-        infos = [FileInfo(plain_path(each[0]), *each[1:]) for each in listed]
         return sorted(infos, key=lambda info: info.path)
 
     def is_being_written(self, path: str) -> bool:
         """Tell whether a writer holds the file open; only HDFS knows, others say no."""
         with self._calling(f"Cannot look at {path}"):
             fs = self._fs(path)
-            if fs.getScheme() != "hdfs":
+            if fs.getScheme() != _HDFS:
                 return False
             return not fs.isFileClosed(self._path(path))
 
@@ -298,7 +342,7 @@ class FileSystem(Tree):
             raise TransientError(f"{what}: this file system has no such thing ({error}).") from None
 
     @staticmethod
-    def _info(status: Any) -> FileInfo:
+    def _info(status: Any, scheme: str) -> FileInfo:
         return FileInfo(
             path=str(status.getPath().toUri().getPath()),
             size=0 if status.isDirectory() else int(status.getLen()),
@@ -306,6 +350,7 @@ class FileSystem(Tree):
             is_dir=bool(status.isDirectory()),
             owner=str(status.getOwner()),
             mode=int(status.getPermission().toShort()),
+            file_id=int(status.getFileId()) if scheme == _HDFS else None,
         )
 
 

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     max_files_per_batch: int = Field(200, ge=1, description="most drops in one batch")
     poll_seconds: float = Field(0.5, gt=0, description="how often a stop request is looked for")
     sweep_seconds: float = Field(5.0, gt=0, description="how often landing is gone through anyway")
+    settle_minutes: float = Field(10.0, ge=0, description="how long what is no drop may still grow")
     retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
     max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
     log_format: Literal["human", "json"] = Field("human", description="how the log is written")

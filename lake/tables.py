@@ -143,13 +143,17 @@ TABLES: dict[str, Table] = {
         Table(
             LEDGER,
             """
-            drop_id STRING, path STRING, archived_path STRING, bytes BIGINT,
-            modified_at TIMESTAMP, delimiter STRING, encoding STRING, date_format STRING,
-            decimal_mark STRING, columns ARRAY<STRING>, notes ARRAY<STRING>,
+            account_id STRING, drop_id STRING, path STRING, archived_path STRING,
+            archived_sha256 STRING, bytes BIGINT, file_id BIGINT, modified_at TIMESTAMP,
+            first_seen_at TIMESTAMP, drop_time TIMESTAMP,
+            contract_digest STRING, decoder_version BIGINT,
+            delimiter STRING, encoding STRING, date_format STRING, decimal_mark STRING,
+            columns ARRAY<STRING>, notes ARRAY<STRING>,
             rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT,
             rows_inserted BIGINT, rows_updated BIGINT, rows_unchanged BIGINT,
-            rows_stale BIGINT, rows_superseded BIGINT,
-            state STRING, reason STRING, batch_id BIGINT,
+            rows_stale BIGINT, rows_superseded BIGINT, rows_forgotten BIGINT,
+            rows_erased_accepted BIGINT, rows_erased_quarantined BIGINT,
+            state STRING, reason STRING, superseded_by STRING, batch_id BIGINT,
             snapshots_version BIGINT, quarantine_version BIGINT, features_version BIGINT,
             started_at TIMESTAMP, finished_at TIMESTAMP
             """,

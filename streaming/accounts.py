@@ -8,15 +8,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from checkpoints.ledger import LedgerRow, State
-from streaming.decode import DecodedDrop
+from checkpoints.ledger import OF_THE_ARRIVAL, LedgerRow, State
+from lake.contract import Contract
+from lake.fs import FileInfo
+from streaming.decode import DECODER_VERSION, DecodedDrop
+from streaming.intake import Drop, drop_time, notes_on_time
 from streaming.rows import Verdict
 from streaming.upsert import OUTCOMES
 
 SAME_BYTES = "the same bytes are ingested already"
 """Why a drop is a duplicate."""
+
+
+def open_account(info: FileInfo, contract: Contract, **arrival: Any) -> LedgerRow:
+    """Open the account of a file as refused, which is what it stays unless all goes well.
+
+    Args:
+        info: the file.
+        contract: by which it is judged.
+        arrival: more of :data:`~checkpoints.ledger.OF_THE_ARRIVAL`.
+    """
+    return LedgerRow(
+        path=info.path,
+        bytes=info.size,
+        modified_at=info.modified_at,
+        file_id=info.file_id,
+        state=State.REJECTED,
+        contract_digest=contract.digest,
+        decoder_version=DECODER_VERSION,
+        **arrival,
+    )
+
+
+def first_seen(row: LedgerRow) -> datetime:
+    """When the file of an account was first seen."""
+    return row.first_seen_at or row.started_at
+
+
+def with_times(row: LedgerRow) -> LedgerRow:
+    """Put into an account what follows from the file's time and from when it was first seen."""
+    times = row.modified_at, first_seen(row)
+    return replace(row, drop_time=drop_time(*times), notes=notes_on_time(*times))
+
+
+def with_file(row: LedgerRow, drop: Drop) -> LedgerRow:
+    """Put into an account the file as it was when it was read."""
+    known = replace(
+        row,
+        drop_id=drop.drop_id,
+        archived_sha256=drop.drop_id,
+        bytes=drop.info.size,
+        modified_at=drop.info.modified_at,
+        file_id=drop.info.file_id,
+    )
+    return with_times(known)
 
 
 def with_findings(row: LedgerRow, found: DecodedDrop) -> LedgerRow:
@@ -28,7 +76,7 @@ def with_findings(row: LedgerRow, found: DecodedDrop) -> LedgerRow:
         date_format=found.date_format,
         decimal_mark=found.decimal_mark,
         columns=found.columns,
-        notes=found.notes,
+        notes=(*row.notes, *found.notes),
         rows_read=found.rows,
     )
 
@@ -74,10 +122,4 @@ def as_repeat(row: LedgerRow, written: Sequence[LedgerRow]) -> LedgerRow:
     first = next(each for each in written if each.drop_id == row.drop_id)
     if first.state == State.INGESTED:
         return as_duplicate(row)
-    return replace(
-        first,
-        path=row.path,
-        archived_path=row.archived_path,
-        bytes=row.bytes,
-        modified_at=row.modified_at,
-    )
+    return replace(first, **{name: getattr(row, name) for name in OF_THE_ARRIVAL})

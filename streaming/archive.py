@@ -1,31 +1,153 @@
-"""Where an accounted-for file goes, and getting it there."""
+"""The archive: where an accounted-for file goes, and getting it there as it was read."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
-from lake.errors import NotFoundError
-from lake.fs import FileSystem
+import structlog
+
+from checkpoints.ledger import Ledger, LedgerRow, State
+from lake.errors import AccessError, NotFoundError
+from lake.failpoint import failpoint
+from lake.fs import FileInfo, FileSystem
 from lake.paths import marked_name, plain_path
 from lake.settings import Settings
+from streaming.waiting import Waits
+
+log = structlog.get_logger()
 
 
-def archive_path(settings: Settings, files: FileSystem, path: str, moment: datetime) -> str:
-    """Choose a free place below ``archive/yyyy/mm/dd/`` (UTC day of the account) for a file.
+class Archive:
+    """Moves accounted-for files out of landing, each only while it is the one that was read."""
 
-    The name stays; a second file of that name on that day gets the moment as a suffix.
-    """
-    name = path.rsplit("/", 1)[-1]
-    folder = f"{settings.archive}/{moment:%Y/%m/%d}"
-    if files.exists(f"{folder}/{name}"):
-        name = marked_name(name, f"~{moment:%H%M%S%f}")
-    return plain_path(f"{folder}/{name}")
+    def __init__(
+        self,
+        files: FileSystem,
+        settings: Settings,
+        ledger: Ledger,
+        waits: Waits,
+        unmoved: Collection[str],
+        spool: Path,
+    ) -> None:
+        """Bind to a lake.
 
+        Args:
+            files: where it is.
+            settings: where landing and archive are.
+            ledger: its accounts.
+            waits: told of a file that may not be moved.
+            unmoved: ids of the accounts whose files an earlier stream may not have moved.
+            spool: where the copies of the batch in hand are, by the ids of their accounts.
+        """
+        self._files = files
+        self._settings = settings
+        self._ledger = ledger
+        self._waits = waits
+        self._unmoved = set(unmoved)
+        self._spool = spool
 
-def move_to_archive(files: FileSystem, source: str, target: str) -> None:
-    """Move a file; one that is gone has been moved already. The modification time stays."""
-    files.mkdirs(target.rsplit("/", 1)[0])
-    try:
-        files.rename(source, target)
-    except NotFoundError:
-        return
+    def place_for(self, path: str, moment: datetime) -> str:
+        """Choose a place below ``archive/yyyy/mm/dd/`` (UTC day of the account) for a file.
+
+        The name stays; a second file of that name on that day gets the moment as a suffix.
+        """
+        name = path.rsplit("/", 1)[-1]
+        folder = plain_path(f"{self._settings.archive}/{moment:%Y/%m/%d}")
+        place = f"{folder}/{name}"
+        if self._ledger.names(place) or self._files.exists(place):
+            name = marked_name(name, f"~{moment:%H%M%S%f}")
+        return f"{folder}/{name}"
+
+    def account_of(self, info: FileInfo) -> LedgerRow | None:
+        """Find the account that settles a file of landing: it only has to be moved.
+
+        A file that only looks like one with an account is another one: written anew, or appended
+        to. Rejected bytes are tried again; so a rejected file that was moved already, and is here
+        again, has come a second time.
+        """
+        row = self._ledger.find_of(info)
+        if row is None or row.archived_path is None:
+            return None
+        if row.state == State.REJECTED and row.account_id not in self._unmoved:
+            return None
+        return None if self._files.exists(row.archived_path) else row
+
+    def keep(self, rows: Sequence[LedgerRow]) -> None:
+        """Move the files of these accounts, which are in the ledger by now."""
+        self._unmoved |= {row.account_id for row in rows}
+        for row in rows:
+            self.move(row, self._find(row))
+
+    def finish(self) -> None:
+        """Do what an earlier stream did not come to."""
+        for account_id in sorted(self._unmoved):
+            row = self._ledger.find(account_id)
+            if row and row.archived_path and not self._files.exists(row.archived_path):
+                self.move(row, self._find(row))
+            else:
+                self._unmoved.discard(account_id)
+
+    def move(self, row: LedgerRow, info: FileInfo | None) -> None:
+        """Move the file of an account; where it is that file no more, keep the copy that was read.
+
+        One that may not be moved is settled, and tried again.
+
+        Args:
+            row: the account.
+            info: the file as it is in landing; None where it is gone.
+        """
+        if row.archived_path is not None:
+            self._files.mkdirs(row.archived_path.rpartition("/")[0])
+            try:
+                moved = info is not None and self._move_unchanged(info, row.archived_path)
+            except AccessError as error:
+                if info is not None:
+                    self._waits.note(info, error, row.account_id)
+                return
+            if not moved:
+                self._keep_copy(row, row.archived_path)
+        self._unmoved.discard(row.account_id)
+        if info is not None:
+            self._waits.settle(info)
+
+    def _find(self, row: LedgerRow) -> FileInfo | None:
+        """Find the very file of an account in landing, though it may have got another name."""
+        info = self._files.status(row.path)
+        if info is not None and info.key == row.file:
+            return info
+        if row.file_id is None or row.archived_path is None:
+            return None
+        landed = self._files.list(self._settings.landing)
+        return next((each for each in landed if each.key == row.file), None)
+
+    def _move_unchanged(self, info: FileInfo, target: str) -> bool:
+        """Move a file, and tell whether it is in the archive now as it was read.
+
+        Whoever had it open may have gone on writing meanwhile: then it goes back.
+        """
+        try:
+            self._files.rename(info.path, target)
+        except NotFoundError:
+            return False
+        failpoint("during_archive")
+        moved = self._files.status(target)
+        if moved is None or moved.is_dir:
+            return moved is not None
+        is_same = (moved.size, moved.modified_ms) == (info.size, info.modified_ms)
+        if is_same and not self._files.is_being_written(target):
+            return True
+        back = info.path
+        if self._files.exists(back):
+            mark = f"~{datetime.now(UTC):%Y%m%d%H%M%S%f}"
+            back = f"{back.rpartition('/')[0]}/{marked_name(info.name, mark)}"
+        self._files.rename(target, back)
+        log.info("put back", file=info.name, why="it was changed after it was read")
+        return False
+
+    def _keep_copy(self, row: LedgerRow, target: str) -> None:
+        copy = self._spool / row.account_id
+        if copy.exists() and not self._files.exists(target):
+            self._files.upload(copy, target)
+            log.info("kept as read", file=target.rpartition("/")[2])

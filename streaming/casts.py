@@ -51,7 +51,7 @@ def type_columns(
 
     Args:
         staged: the decoder's rows joined with their drop: each contract column as text, and of
-            the drop ``drop_time``, ``date_order`` and ``decimal_marks``.
+            the drop ``first_seen_at``, ``date_order`` and ``decimal_marks``.
         contract: columns, their types and the business time zone.
         direct: date columns whose dates are all written in `DIRECT_FORMATS`. The result is the
             same without; the plan is much smaller with.
@@ -62,7 +62,7 @@ def type_columns(
         The input with each contract column typed and its text kept as ``text_<name>``; for
         numbers also ``is_number_<name>`` and ``number_<name>`` (``DECIMAL(38,18)``, before range
         and scale are looked at); ``last_order_at``, and ``drop_day``, the business day on which
-        the drop was made.
+        the drop was first seen.
     """
     steps, helpers = _steps(contract, direct, plain)
     return reduce(DataFrame.withColumns, steps, staged).drop(*helpers)
@@ -98,7 +98,7 @@ def _steps(
             "last_order_at": _direct_instant(_NEWEST, contract, plain)
             if _NEWEST in direct
             else F.col(f"_at_{_NEWEST}"),
-            "drop_day": _business_day(F.col("drop_time"), contract),
+            "drop_day": _business_day(F.col("first_seen_at"), contract),
         },
     ]
     helpers = [f"_plain_{name}" for name in rewritten] + [f"_short_{name}" for name in short]

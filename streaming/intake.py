@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from lake.errors import AccessError, DropRejected, NotFoundError
-from lake.fs import FileInfo, FileSystem
+from lake.errors import DropRejected, NotFoundError
+from lake.fs import LATEST_MS, FileInfo, FileSystem, from_millis
 from streaming.decode.room import Room
 
 VANISHED = "vanished"
 """Why a file is refused that was there when landing was listed, and is gone."""
 
 _CHUNK = 2**20
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,45 @@ class Drop:
     """One landed file, copied to local spool space.
 
     Attributes:
-        info: the file as it was when it was read; its modification time is the drop's time.
+        info: the file as it was when it was read.
         drop_id: SHA-256 of the stored bytes, in hexadecimal.
         spool: the local copy, which is what everything after this reads.
+        first_seen_at: when the stream first saw it, by the file system's clock.
+        drop_time: see :func:`drop_time`.
     """
 
     info: FileInfo
     drop_id: str
     spool: Path
+    first_seen_at: datetime
+    drop_time: datetime
 
 
 class NotYet(Exception):  # noqa: N818 - a wait, not an error
-    """The file may still become whole, or was changed; look at it again later."""
+    """The file may still become whole, was changed, or may not be read; look at it again later."""
 
 
-def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
+def drop_time(modified_at: datetime, first_seen_at: datetime) -> datetime:
+    """The time of a drop, which decides between rows of one customer with equal dates.
+
+    The file's modification time, unless that is more than a day after it was first seen: a file
+    that is dated 2035 would win for nine years.
+    """
+    return modified_at if modified_at <= first_seen_at + _DAY else first_seen_at
+
+
+def notes_on_time(modified_at: datetime, first_seen_at: datetime) -> tuple[str, ...]:
+    """Say where the time of a file is not what it was, or not the time of its drop."""
+    beyond = modified_at == from_millis(LATEST_MS)
+    ahead = drop_time(modified_at, first_seen_at) != modified_at
+    told = f"{modified_at:%Y-%m-%d}"
+    return (
+        *((f"the file's time is beyond the calendar, and kept as {told}",) if beyond else ()),
+        *((f"dated {told}, so the time at which it was first seen counts",) if ahead else ()),
+    )
+
+
+def take_in(files: FileSystem, path: str, spool: Path, first_seen_at: datetime) -> Drop:
     """Copy a landed file and hash the copy.
 
     What is decoded later is this copy, so a drop's identity and its rows cannot part, whatever
@@ -43,7 +69,8 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
 
     Raises:
         NotYet: a writer holds it open, or it changed while it was copied.
-        DropRejected: it has vanished, is a directory, may not be read, or is too large.
+        AccessError: this user may not read it.
+        DropRejected: it has vanished, is a directory, or is too large.
         OSError: the disk is full.
     """
     before = files.status(path)
@@ -54,13 +81,14 @@ def take_in(files: FileSystem, path: str, spool: Path) -> Drop:
     if before.is_dir:
         raise DropRejected("is_directory", "landing takes files; put the files themselves there")
     if _is_being_written(files, path):
-        raise NotYet
+        raise NotYet("it changes")
     Room.of(spool.parent, before.size).require(before.size)
     _copy(files, path, spool)
     after = files.status(path)
-    if after is None or (after.size, after.modified_ms) != (before.size, before.modified_ms):
-        raise NotYet
-    return Drop(before, hash_file(spool), spool)
+    if after is None or after.key != before.key:
+        raise NotYet("it changes")
+    time = drop_time(before.modified_at, first_seen_at)
+    return Drop(before, hash_file(spool), spool, first_seen_at, time)
 
 
 def hash_file(path: Path) -> str:
@@ -76,15 +104,11 @@ def _is_being_written(files: FileSystem, path: str) -> bool:
     try:
         return files.is_being_written(path)
     except NotFoundError:
-        raise NotYet from None
+        raise NotYet("it changes") from None
 
 
 def _copy(files: FileSystem, path: str, spool: Path) -> None:
     try:
         files.download(path, spool)
-    except AccessError:
-        raise DropRejected(
-            "no_permission", "the stream's user may not read the file; give it read permission"
-        ) from None
     except NotFoundError:
-        raise NotYet from None
+        raise NotYet("it changes") from None

@@ -13,33 +13,44 @@ from threading import RLock
 import structlog
 from pyspark.sql import SparkSession
 
-from checkpoints.in_hand import look_in_hand, staging_path, tell_in_hand
-from checkpoints.ledger import Ledger, LedgerRow, State
+from checkpoints.contracts import keep_contract
+from checkpoints.in_hand import accounts_in_hand, look_in_hand, staging_path, tell_in_hand
+from checkpoints.ledger import Ledger, LedgerRow
 from checkpoints.recovery import recover
+from checkpoints.troubles import read_troubles, write_troubles
 from lake.contract import Contract
-from lake.errors import DropRejected
+from lake.errors import AccessError, DropRejected
 from lake.failpoint import failpoint
 from lake.fence import Fence
-from lake.fs import FileInfo, FileSystem
+from lake.fs import FileClock, FileInfo, FileSystem
 from lake.order_rule import require_order_rule
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
+    first_seen,
+    open_account,
+    with_file,
     with_findings,
+    with_times,
     with_verdict,
 )
-from streaming.archive import archive_path, move_to_archive
+from streaming.archive import Archive
 from streaming.constraints import Constraints, refuse_other_constraints
 from streaming.decode import DecodedDrop, decode_drop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import VANISHED, Drop, NotYet, take_in
 from streaming.phases import Phase, phase
 from streaming.rows import judging
+from streaming.waiting import Waits
 from streaming.write import TableWriter
 
 log = structlog.get_logger()
 
 AfterBatch = Callable[[SparkSession], None]
+
+_COPIES_KEPT = 2**30
+"""Bytes of a batch's copies that stay on this machine, at most, until the archive has their files;
+and no more than a tenth of what is free there."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,9 @@ class Processor:
     :func:`checkpoints.recovery.recover` before the next batch; the ledger row comes last.
 
     Attributes:
+        archive: gets the files of its accounts.
+        waits: the files that could not be read or moved.
+        clock: the file system's.
         left_undone: whether an earlier stream did not come to the end of its last batch.
         broken_off: whether a round of this one did not come to its end. Nothing more may be taken
             in then: a new one recovers first.
@@ -89,11 +103,18 @@ class Processor:
         self.tell = tell
         self._spool = spool
         self.left_undone = look_in_hand(self.files, settings) is not None
+        self.clock = FileClock(self.files.now_ms(settings.path("checkpoints", "clock")))
+        troubles = read_troubles(self.files, settings)
+        self.waits = Waits(lambda told: write_troubles(self.files, settings, told), troubles)
+        unmoved = {*accounts_in_hand(self.files, settings).values()}
+        unmoved |= {each.account_id for each in troubles if each.account_id}
+        self.archive = Archive(self.files, settings, self.ledger, self.waits, unmoved, spool)
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
         self._staging = f"{staging_path(settings)}/{fence.epoch}"
         self._writer = TableWriter(fence, contract, self.ledger)
         require_order_rule(spark, settings, contract)
         refuse_other_constraints(spark, settings)
+        keep_contract(self.files, settings, contract)
         self._tell_accounts(recover(spark, fence, self.ledger).completed)
 
     @contextmanager
@@ -109,6 +130,8 @@ class Processor:
 
         Until that is done, what it has staged stays, and says that it is not.
         """
+        self.archive.finish()
+        self.waits.save()
         if self.left_undone and after is not None:
             after(spark)
         self.files.delete(staging_path(self.settings))
@@ -129,85 +152,91 @@ class Processor:
             after: what a batch in which there were drops ends with.
         """
         with self.mutex:
-            started, number = datetime.now(UTC), self.ledger.next_batch()
+            number = self.ledger.next_batch()
             refuse_other_constraints(spark, self.settings)
             shutil.rmtree(self._spool, ignore_errors=True)
             self._spool.mkdir(parents=True)
             staged = f"{self._staging}/{number}"
-            tell_in_hand(self.files, staged, [info.name for info in landed])
-            rows = [self.open_account(info, number, started) for info in landed]
-            settled, decoded, repeats = self._read_all(rows, staged)
+            rows = self._open_accounts(landed, number, staged)
+            settled, decoded, repeats = self._read_all(landed, rows, staged)
             written = self._write(spark, decoded, staged) if decoded else []
             settled += [*written, *(as_repeat(row, written) for row in repeats)]
-            self.finish(spark, settled)
+            self._finish(spark, settled)
             if settled and after is not None:
                 after(spark)
             self.files.delete(staged)
+            shutil.rmtree(self._spool)
             return settled
 
-    def finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
+    def refuse(self, spark: SparkSession, refused: Sequence[tuple[FileInfo, str]]) -> None:
+        """Refuse what is no drop, each with its reason."""
+        staged = f"{self._staging}/{self.ledger.next_batch()}"
+        rows = self._open_accounts([info for info, _ in refused], None, staged)
+        reasons = (reason for _, reason in refused)
+        told = zip(rows, reasons, strict=True)
+        self._finish(spark, [replace(row, reason=reason) for row, reason in told])
+        self.files.delete(staged)
+
+    def _finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
         """Write the accounts, then move the files of all of them to the archive."""
         with phase(Phase.LEDGER):
             self.ledger.append(spark, rows)
         self._tell_accounts(rows)
         failpoint("after_ledger")
         with phase(Phase.ARCHIVE):
-            for row in rows:
-                self.archive(row)
-                log.info(
-                    "drop",
-                    file=row.path.rsplit("/", 1)[-1],
-                    state=row.state,
-                    reason=row.reason,
-                    drop_id=(row.drop_id or "")[:12],
-                    read=row.rows_read,
-                    quarantined=row.rows_quarantined,
-                )
+            self.archive.keep(rows)
+            self.waits.save()
+        for row in rows:
+            log.info(
+                "drop",
+                file=row.path.rsplit("/", 1)[-1],
+                state=row.state,
+                reason=row.reason,
+                drop_id=(row.drop_id or "")[:12],
+                read=row.rows_read,
+                quarantined=row.rows_quarantined,
+            )
         failpoint("after_archive")
-
-    def account_of(self, info: FileInfo) -> LedgerRow | None:
-        """Find the account of a landed file.
-
-        A file that only looks like one that was accounted for (same name and time, but that one
-        is in the archive already, or had another size) has none: it is another file.
-        """
-        row = self.ledger.find(info.path, info.modified_ms)
-        if row is None or row.archived_path is None or row.bytes != info.size:
-            return None
-        return None if self.files.exists(row.archived_path) else row
-
-    def archive(self, row: LedgerRow) -> None:
-        """Move the file of an account to the archive, if it still is the one accounted for."""
-        info = self.files.status(row.path)
-        # A file that changed since then is not the one that was accounted for: the next round's.
-        if info is not None and row.archived_path and self.account_of(info) is not None:
-            move_to_archive(self.files, row.path, row.archived_path)
-            failpoint("during_archive")
 
     def _tell_accounts(self, rows: Sequence[LedgerRow]) -> None:
         if rows:
             self.tell(DropsAccounted(rows))
 
+    def _open_accounts(
+        self, landed: Sequence[FileInfo], number: int | None, staged: str
+    ) -> list[LedgerRow]:
+        """Open the accounts of files as refused, which is what they stay unless all goes well.
+
+        That they are in hand is written down first, and when that was is when they were first seen.
+        """
+        started = datetime.now(UTC)
+        rows = [
+            open_account(
+                info,
+                self.contract,
+                batch_id=number,
+                started_at=started,
+                archived_path=self.archive.place_for(info.path, started),
+            )
+            for info in landed
+        ]
+        ids = {row.path.rpartition("/")[2]: row.account_id for row in rows}
+        listed = tell_in_hand(self.files, staged, ids)
+        self.clock.set(listed.modified_ms)
+        return [with_times(replace(row, first_seen_at=listed.modified_at)) for row in rows]
+
     def _read_all(
-        self, rows: Sequence[LedgerRow], staged: str
+        self, landed: Sequence[FileInfo], rows: Sequence[LedgerRow], staged: str
     ) -> tuple[list[LedgerRow], list[Decoded], list[LedgerRow]]:
         """Read each file: what is settled at once, what goes on, and what repeats one of those."""
         settled: list[LedgerRow] = []
         decoded: list[Decoded] = []
         repeats: list[LedgerRow] = []
-        for number, opened in enumerate(rows):
+        for info, opened in zip(landed, rows, strict=True):
             row = opened
             try:
-                with phase(Phase.INTAKE):
-                    drop = take_in(self.files, row.path, self._spool / str(number))
-                row = replace(
-                    row,
-                    drop_id=drop.drop_id,
-                    bytes=drop.info.size,
-                    modified_at=drop.info.modified_at,
-                )
-                if self.ledger.find(*row.key) is not None:
-                    raise NotYet  # it was replaced meanwhile by one of that name and time
+                drop = self._take_in(info, row)
+                row = with_file(row, drop)
                 if self.ledger.is_ingested(drop.drop_id):
                     settled.append(as_duplicate(row))
                 elif any(each.drop.drop_id == drop.drop_id for each in decoded):
@@ -218,21 +247,20 @@ class Processor:
             except DropRejected as refusal:
                 kept = None if refusal.code == VANISHED else row.archived_path
                 settled.append(replace(row, reason=str(refusal), archived_path=kept))
-            except NotYet:
-                log.info("waiting", file=row.path.rsplit("/", 1)[-1], why="it changes")
+            except NotYet as why:
+                log.info("waiting", file=row.path.rsplit("/", 1)[-1], why=str(why))
         return settled, decoded, repeats
 
-    def open_account(self, info: FileInfo, batch: int | None, started: datetime) -> LedgerRow:
-        """Open a file's account as refused, which is what it stays unless all goes well."""
-        return LedgerRow(
-            path=info.path,
-            bytes=info.size,
-            modified_at=info.modified_at,
-            state=State.REJECTED,
-            started_at=started,
-            batch_id=batch,
-            archived_path=archive_path(self.settings, self.files, info.path, started),
-        )
+    def _take_in(self, info: FileInfo, row: LedgerRow) -> Drop:
+        try:
+            with phase(Phase.INTAKE):
+                spool = self._spool / row.account_id
+                drop = take_in(self.files, row.path, spool, first_seen(row))
+        except AccessError as error:
+            self.waits.note(info, error)
+            raise NotYet("it may not be read") from None
+        self.waits.settle(info)
+        return drop
 
     def _decode(self, drop: Drop, row: LedgerRow, staging: str) -> Decoded:
         staged = drop.spool.with_suffix(".parquet")
@@ -244,9 +272,11 @@ class Processor:
             drop_id=drop.drop_id,
             max_line_bytes=self.settings.max_line_bytes,
         )
-        drop.spool.unlink()
         self.files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
         staged.unlink()
+        copies = sum(copy.stat().st_size for copy in self._spool.iterdir())
+        if copies > min(_COPIES_KEPT, shutil.disk_usage(self._spool).free // 10):
+            drop.spool.unlink()
         return Decoded(drop, found, with_findings(row, found))
 
     def _write(self, spark: SparkSession, decoded: list[Decoded], staging: str) -> list[LedgerRow]:

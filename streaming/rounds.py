@@ -5,38 +5,18 @@ The ledger alone says what is done; so it does not matter what called for a roun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
-import structlog
 from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow
 from lake.errors import AccessError, NotFoundError
-from lake.fs import FileInfo
-from lake.paths import marked_name
+from lake.fs import FileInfo, FileKey
 from streaming.events import LandingSeen
+from streaming.intake import drop_time
 from streaming.processor import Processor
-from streaming.source import is_drop, is_unfinished
-
-log = structlog.get_logger()
-
-
-class Present:
-    """The files that were there at some time, by their paths and by how they look."""
-
-    def __init__(self, files: Iterable[FileInfo]) -> None:
-        """Remember them."""
-        listed = list(files)
-        self._paths = {info.path for info in listed}
-        # A round may give a file another name.
-        self._looks = {(info.modified_ms, info.size) for info in listed}
-
-    def has(self, info: FileInfo) -> bool:
-        """Tell whether a file was there."""
-        return info.path in self._paths or (info.modified_ms, info.size) in self._looks
-
+from streaming.source import SPARK_HAS_DONE, is_at_work, is_drop, is_unfinished
 
 TakeBatch = Callable[[Sequence[FileInfo]], Sequence[LedgerRow]]
 
@@ -58,76 +38,90 @@ def take_round(
         belongs: tells which files the round keeps to.
     """
     # A file that a writer holds open is looked at once, and again when it is closed.
-    looked_at: set[tuple[str, int, int]] = set()
+    looked_at: set[tuple[str, FileKey]] = set()
     while not ends():
         new = [
             info
             for info in settle_landing(spark, processor)
-            if info.appearance not in looked_at and belongs(info)
+            if (info.path, info.key) not in looked_at and belongs(info)
         ]
         batch = new[: processor.settings.max_files_per_batch]
         if not batch:
             return
         take(batch)
-        looked_at |= {info.appearance for info in batch}
+        looked_at |= {(info.path, info.key) for info in batch}
 
 
 def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
     """Settle what needs no batch, and return the drops without an account, the oldest first.
 
-    * An accounted-for file, left by a crash between ledger and move, goes to the archive.
+    * A file with an account, which could not be moved so far, goes to the archive.
     * A directory, or a file whose name is no drop's, is refused with a reason.
+    * What could not be read or moved is passed over until its pause is over.
     """
     landed = processor.files.list(processor.settings.landing)
     processor.tell(LandingSeen([info for info in landed if is_drop(info)]))
-    refused: list[LedgerRow] = []
+    processor.waits.keep(landed)
+    refused: list[tuple[FileInfo, str]] = []
     new: list[FileInfo] = []
-    for info in landed:
-        row = processor.account_of(info)
+    for info in filter(processor.waits.is_due, landed):
+        row = processor.archive.account_of(info)
         try:
             if row is not None:
-                processor.archive(row)
+                processor.archive.move(row, info)
             elif is_drop(info):
-                new.append(_as_new(processor, info))
-            else:
-                refused += _refuse(processor, info)
+                new.append(info)
+            elif reason := _why_refused(processor, info):
+                refused.append((info, reason))
         except NotFoundError:  # it was taken away since it was listed
             continue
     if refused:
-        processor.finish(spark, refused)
-    return sorted(new, key=lambda info: (info.modified_ms, info.path))
+        processor.refuse(spark, refused)
+    processor.waits.save()
+    now = processor.clock.now()
+    return sorted(new, key=lambda info: (drop_time(info.modified_at, now), info.path))
 
 
-def _as_new(processor: Processor, info: FileInfo) -> FileInfo:
-    """Give another file that has the name and time of one with an account a name of its own."""
-    known = processor.ledger.find(info.path, info.modified_ms)
-    if known is None or processor.files.is_being_written(info.path):
-        return info
-    name = marked_name(info.name, f"~{datetime.now(UTC):%Y%m%d%H%M%S%f}")
-    fresh = f"{info.path.rpartition('/')[0]}/{name}"
-    processor.files.rename(info.path, fresh)
-    log.info("renamed", file=info.name, to=name, why="name and time are those of another drop")
-    return replace(info, path=fresh)
+def _why_refused(processor: Processor, info: FileInfo) -> str | None:
+    """Say why what is no drop is refused; None for what may become one.
+
+    Programs write under names of which the settings know nothing, close such a file, open it again
+    and rename it: it is refused when it has not changed for long.
+    """
+    if info.is_dir:
+        return _why_directory_refused(processor, info)
+    if is_unfinished(info.name) or _may_grow(processor, info):
+        return None
+    return "not_csv: the name of a drop ends in .csv or .csv.gz; rename it and drop it again"
 
 
-def _refuse(processor: Processor, info: FileInfo) -> list[LedgerRow]:
-    if is_unfinished(info.name) or (info.is_dir and _is_filling(processor, info)):
-        return []
-    reason = (
-        "is_directory: landing takes files; put the files themselves there"
-        if info.is_dir
-        else "not_csv: the name of a drop ends in .csv or .csv.gz; rename it and drop it again"
-    )
-    account = processor.open_account(info, None, datetime.now(UTC))
-    return [replace(account, reason=reason)]
-
-
-def _is_filling(processor: Processor, folder: FileInfo) -> bool:
-    """Tell whether somebody is still copying files into a directory, as far as can be seen."""
+def _why_directory_refused(processor: Processor, folder: FileInfo) -> str | None:
     try:
-        return any(
-            is_unfinished(info.name) or processor.files.is_being_written(info.path)
-            for info in processor.files.walk(folder.path)
-        )
+        inside = list(processor.files.walk(folder.path))
+        if any(_is_filling(processor, folder, info) for info in inside):
+            return None
     except AccessError:
-        return False
+        inside = []
+    if any(info.name == SPARK_HAS_DONE for info in inside):
+        return (
+            "is_directory: a Spark job wrote it, and landing takes files; move its part-… files, "
+            "with names that end in .csv, out of the archived directory into landing"
+        )
+    return (
+        "is_directory: landing takes files; move those that are drops out of the archived "
+        "directory into landing"
+    )
+
+
+def _is_filling(processor: Processor, folder: FileInfo, info: FileInfo) -> bool:
+    """Tell whether somebody is still writing this file of a directory, as far as can be seen."""
+    if processor.files.is_being_written(info.path):
+        return True
+    names = info.path.removeprefix(f"{folder.path}/").split("/")
+    return any(map(is_at_work, names)) and _may_grow(processor, info)
+
+
+def _may_grow(processor: Processor, info: FileInfo) -> bool:
+    """Tell whether a file was changed a short while ago; one dated ahead was given that time."""
+    age = processor.clock.now() - info.modified_at
+    return timedelta(0) <= age < timedelta(minutes=processor.settings.settle_minutes)

@@ -24,7 +24,7 @@ from streaming.phases import Phase, phase
 _PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
 NO_CONSTRAINTS = Constraints()
 _DROPS = """
-    drop_id STRING, path STRING, drop_time TIMESTAMP, date_order STRING,
+    drop_id STRING, path STRING, drop_time TIMESTAMP, first_seen_at TIMESTAMP, date_order STRING,
     decimal_marks MAP<STRING,STRING>, present ARRAY<STRING>
 """
 
@@ -245,7 +245,8 @@ def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:
     return (
         drop.drop_id,
         drop.info.path,
-        drop.info.modified_at,
+        drop.drop_time,
+        drop.first_seen_at,
         found.date_order,
         dict(found.decimal_marks),
         list(found.present),

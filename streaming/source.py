@@ -19,6 +19,9 @@ _FILES = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY
 UNFINISHED = ("_*", ".*", "*._COPYING_", "*.tmp", "*.part", "*.partial", "*.filepart")
 """Names under which programs write what they rename when it is whole."""
 
+SPARK_HAS_DONE = "_SUCCESS"
+"""What a Spark job puts into the directory that it has written, when it has done."""
+
 
 def is_drop_name(name: str) -> bool:
     """Tell whether the source would take a file of this name."""
@@ -28,6 +31,15 @@ def is_drop_name(name: str) -> bool:
 def is_unfinished(name: str) -> bool:
     """Tell whether a file of this name waits for its rename."""
     return any(fnmatch(name, pattern) for pattern in UNFINISHED)
+
+
+def is_at_work(name: str) -> bool:
+    """Tell whether a name in a directory is of somebody who is still at work there.
+
+    What Spark and Hadoop leave beside finished files is not: ``_SUCCESS``, ``.x.crc``.
+    """
+    is_left = name == SPARK_HAS_DONE or (name.startswith(".") and name.endswith(".crc"))
+    return is_unfinished(name) and not is_left
 
 
 def is_drop(info: FileInfo) -> bool:

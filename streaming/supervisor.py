@@ -37,7 +37,7 @@ from streaming.patience import Patience
 from streaming.phases import timed_phases
 from streaming.processor import AfterBatch, Processor
 from streaming.query import FINISHING, BeginAnew, QueryFailed, start_query
-from streaming.rounds import Present, take_round
+from streaming.rounds import take_round
 from streaming.source import drops_in_landing
 from streaming.stopping import StopRequest
 
@@ -182,19 +182,22 @@ class Supervisor:
 
     def _drain(self, processor: Processor, stop: StopRequest) -> None:
         """Take in what is there now; what comes later is for the next time."""
-        present = Present(drops_in_landing(self._files, self._settings))
+        present = {info.path for info in drops_in_landing(self._files, self._settings)}
+
+        def belongs(info: FileInfo) -> bool:
+            return info.path in present
+
         with Background(self._tend) as rounds, processor.open():
-            rounds.start(lambda: self._round(processor, self._spark, present.has))
+            rounds.start(lambda: self._round(processor, self._spark, belongs))
             while rounds.busy(self._settings.poll_seconds):
                 self._lock.refresh()
                 self._look_at_landing()
                 if not stop and stop.poll():
                     log.info("stopping", why=FINISHING)
-        left = [
-            info.name for info in drops_in_landing(self._files, self._settings) if present.has(info)
-        ]
+        landed = drops_in_landing(self._files, self._settings)
+        left = [info.name for info in filter(belongs, landed)]
         if left:
-            why = "asked to end" if stop else "still being written"
+            why = "asked to end" if stop else "still being written, or not to be read or moved"
             log.warning("left in landing", files=left, why=why)
 
     def _watch(self, processor: Processor, stop: StopRequest) -> None:
@@ -275,7 +278,7 @@ class Supervisor:
             return self._take(processor, spark, batch)
 
         def ends() -> bool:
-            # A round gives files in landing other names, which no table would refuse.
+            # A round moves files out of landing, which no table would refuse.
             self._lock.confirm()
             return bool(self._stop) or processor.closing
 

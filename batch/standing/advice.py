@@ -79,6 +79,8 @@ def _idle(at: Standing) -> str | None:
     since, last = at.stream_since, at.last_batch
     if since is None or at.in_hand is not None or at.pending.oldest is None:
         return None
+    if at.pending.files <= len(at.troubles):
+        return None
     quiet = max([since, at.pending.oldest, *([last.finished_at] if last else [])])
     if at.now - quiet < LONG:
         return None
@@ -86,8 +88,16 @@ def _idle(at: Standing) -> str | None:
     return f"{files} beside an idle stream (is a writer still at work?)"
 
 
+def _in_trouble(at: Standing) -> str | None:
+    if not at.troubles:
+        return None
+    more = len(at.troubles) - 1
+    return at.troubles[0].says.rstrip(".") + (f" (and {more:,} more)" if more else "")
+
+
 def _unaccounted(at: Standing) -> str | None:
-    count = len({each.path for each in at.findings})
+    stuck = {each.path for each in at.troubles}
+    count = len({each.path for each in at.findings} - stuck)
     return f"{_count(count, 'file is', 'files are')} unaccounted for" if count else None
 
 
@@ -122,6 +132,7 @@ RULES = (
     Rule("no_stream", "flo stream", _no_stream),
     Rule("stuck", "flo watch", _stuck),
     Rule("idle", "flo watch", _idle),
+    Rule("trouble", "flo audit", _in_trouble),
     Rule("unaccounted", "flo audit", _unaccounted),
     Rule("rejected", "flo drops --state rejected", _rejected),
     Rule("quarantine", "flo quarantine", _quarantine),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from batch.standing.places import Look
-from checkpoints.ledger import LedgerRow, State
+from checkpoints.ledger import State
 from streaming.source import is_unfinished
 
 ABANDONED_AFTER = timedelta(hours=24)
@@ -23,6 +23,8 @@ class Kind(StrEnum):
     NOT_IN_LEDGER = "not_in_ledger"
     ARCHIVED_FILE_GONE = "archived_file_gone"
     ARCHIVED_FILE_CHANGED = "archived_file_changed"
+    NOT_READ = "not_read"
+    NOT_MOVED = "not_moved"
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,15 @@ def audit_files(take_look: Callable[[], Look], now: datetime | None = None) -> A
 
 
 def find_unaccounted(look: Look, now: datetime) -> list[Finding]:
-    """List the files that are none of pending, ingested, duplicate and rejected, by path.
+    """List the files that are none of pending, ingested, duplicate and rejected, or get stuck.
 
     * ``abandoned``: waits for its rename (``x.tmp``, ``_x``, ``x._COPYING_``) for a day.
     * ``not_in_ledger``: in the archive, and no account names it or a directory that it is in.
     * ``archived_file_gone``, ``archived_file_changed``: not (as it was) where its account says.
       A file that is accounted for and still in landing only waits for its move.
+    * ``not_read``, ``not_moved``: in landing, and the stream's user may not read or move it.
     """
-    found = [*_abandoned(look, now), *_not_in_ledger(look), *_not_kept(look)]
+    found = [*_abandoned(look, now), *_not_in_ledger(look), *_not_kept(look), *_in_trouble(look)]
     return sorted(found, key=lambda each: (each.path, each.finding))
 
 
@@ -81,7 +84,7 @@ def count_states(look: Look, unaccounted: set[str]) -> dict[str, int]:
     """Count what is pending, and the accounts by state; ``undone`` only where there is one."""
     kept = {info.path for info in look.archive}
     moving = {
-        _identity(row)
+        row.appearance
         for row in look.accounts
         if row.archived_path is not None and row.archived_path not in kept
     }
@@ -120,12 +123,14 @@ def _not_in_ledger(look: Look) -> Iterator[Finding]:
 def _not_kept(look: Look) -> Iterator[Finding]:
     kept = {info.path: info for info in look.archive}
     landed = {info.appearance for info in look.landing}
-    for row in look.accounts:
+    by_age = sorted(look.accounts, key=lambda row: row.started_at)
+    # A file that has come again is where its newest account says.
+    for row in {each.file: each for each in by_age}.values():
         if row.archived_path is None:
             continue
         info = kept.get(row.archived_path)
         name = row.path.rsplit("/", 1)[-1]
-        if info is None and _identity(row) not in landed:
+        if info is None and row.appearance not in landed:
             yield Finding(
                 row.archived_path,
                 Kind.ARCHIVED_FILE_GONE,
@@ -141,12 +146,13 @@ def _not_kept(look: Look) -> Iterator[Finding]:
             )
 
 
+def _in_trouble(look: Look) -> Iterator[Finding]:
+    for each in look.troubles:
+        yield Finding(each.path, Kind.NOT_MOVED if each.account_id else Kind.NOT_READ, each.says)
+
+
 def _upwards(path: str) -> Iterator[str]:
     """A path, and the directories that it is in."""
     while path:
         yield path
         path = path.rpartition("/")[0]
-
-
-def _identity(row: LedgerRow) -> tuple[str, int, int]:
-    return *row.key, row.bytes

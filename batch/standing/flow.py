@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from checkpoints.in_hand import names_in_hand
+from checkpoints.in_hand import accounts_in_hand
 from lake.reading import Lake
 from lake.settings import Settings
 from streaming.source import drops_in_landing
@@ -23,7 +23,7 @@ class OnItsWay:
 
 def drops_on_their_way(lake: Lake, settings: Settings) -> list[OnItsWay]:
     """List the drops in landing, those in hand first, then by age."""
-    in_hand = names_in_hand(lake.files, settings)
+    in_hand = accounts_in_hand(lake.files, settings)
     found = [
         OnItsWay(info.name, info.size, info.modified_at, info.name in in_hand)
         for info in drops_in_landing(lake.files, settings)

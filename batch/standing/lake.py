@@ -12,11 +12,12 @@ from batch.kpis.notes import read_note
 from batch.kpis.numbers import KEYS_OF
 from batch.standing.accounts import Pending, look_at_landing, newest_accounts
 from batch.standing.audit import Finding, audit_files
-from batch.standing.places import AUDITED, take_look
+from batch.standing.places import AUDITED, look_for_troubles, take_look
 from checkpoints.holder import Holder
 from checkpoints.in_hand import look_in_hand
 from checkpoints.ledger import LedgerRow, State
 from checkpoints.lock import LockView
+from checkpoints.troubles import Trouble
 from lake.fs import FileInfo, from_micros
 from lake.reading import Lake, Question, TableState
 from lake.settings import Settings
@@ -98,6 +99,7 @@ class Standing:
         newest: the account that was written last.
         rows: how many each table has that the ledger counts.
         audited: whether ``findings`` were looked for.
+        troubles: files in landing that the stream's user may not read or move.
     """
 
     now: datetime
@@ -114,6 +116,7 @@ class Standing:
     kpis: Kpis = Kpis()
     audited: bool = False
     findings: Sequence[Finding] = ()
+    troubles: Sequence[Trouble] = ()
 
     @property
     def running(self) -> Holder | None:
@@ -201,6 +204,7 @@ def _look_at_stream(lake: Lake, settings: Settings, moment: datetime) -> Standin
         alive=alive,
         pending=look_at_landing(lake.files, settings),
         in_hand=look_in_hand(lake.files, settings),
+        troubles=look_for_troubles(lake.files, settings),
         tables=_look_at_tables(lake),
     )
 

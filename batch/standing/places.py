@@ -6,12 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from checkpoints.ledger import LedgerRow
+from checkpoints.troubles import Trouble, read_troubles
 from lake.fs import FileInfo
 from lake.reading import Files, Lake, Question
 from lake.settings import Settings
 from lake.tables import LEDGER
 
-AUDITED = ("path", "bytes", "modified_at", "state", "started_at", "archived_path")
+AUDITED = (
+    "account_id",
+    "path",
+    "file_id",
+    "bytes",
+    "modified_at",
+    "state",
+    "started_at",
+    "archived_path",
+)
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,14 @@ class Look:
         inside: what lies in directories of landing, at any depth.
         accounts: the ledger: path, bytes, times, state and archived path.
         archive: what lies in the archive, at any depth, directories too.
+        troubles: what the stream tells of files in landing.
     """
 
     landing: Sequence[FileInfo]
     inside: Sequence[FileInfo]
     accounts: Sequence[LedgerRow]
     archive: Sequence[FileInfo]
+    troubles: Sequence[Trouble] = ()
 
 
 def take_look(
@@ -42,7 +54,15 @@ def take_look(
         inside=inside,
         accounts=read_accounts(),
         archive=list(_tree(files, settings.archive)),
+        troubles=look_for_troubles(files, settings),
     )
+
+
+def look_for_troubles(files: Files, settings: Settings) -> list[Trouble]:
+    """Read what the stream tells of files that are still in landing."""
+    troubles = read_troubles(files, settings)
+    there = {info.path for info in files.list(settings.landing)} if troubles else set()
+    return [each for each in troubles if each.path in there]
 
 
 def read_accounts(lake: Lake) -> list[LedgerRow]:

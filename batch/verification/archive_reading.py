@@ -14,7 +14,7 @@ from batch.verification.differences import Difference
 from batch.verification.workplace import workplace
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
-from lake.fs import FileInfo, FileSystem
+from lake.fs import FileInfo, FileSystem, from_millis
 from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
@@ -59,7 +59,7 @@ def read_archive(
     """Decode and judge the archived file of every drop that has rows, by the stream's own code.
 
     That code defines what a drop's rows are. Of the ledger only this is believed: which files
-    there are, and when each was made.
+    there are, and the times of each drop.
 
     Local disk holds one file at a time. Decoded rows go to a directory of this reading's own
     below ``checkpoints/``, for executors that do not see this machine's disk, and are removed
@@ -77,11 +77,19 @@ def read_archive(
 def _accounts(ledger: DataFrame) -> Iterator[Row]:
     """Choose the account of each drop that says what became of its rows: the newest one."""
     columns = ("drop_id", "path", "archived_path", "bytes", "rows_read")
-    modified = F.unix_millis("modified_at").alias("modified_ms")
-    account = F.struct(*columns, modified)
-    read = ledger.where("rows_read > 0 AND drop_id IS NOT NULL")
-    newest = read.groupBy("drop_id").agg(F.max_by(account, "finished_at").alias("account"))
-    return newest.select("account.*").orderBy("modified_ms", "drop_id").toLocalIterator()
+    times = [F.unix_millis(name).alias(name) for name in ("drop_time", "first_seen_at")]
+    account = F.when(F.col("rows_read") > 0, F.struct(*columns, *times))
+    newest = (
+        ledger.where("drop_id IS NOT NULL")
+        .groupBy("drop_id")
+        .agg(
+            F.max_by(account, F.when(account.isNotNull(), F.col("finished_at"))).alias("account"),
+            # The bytes may have come again, and a file may have been moved by hand.
+            F.collect_set("archived_path").alias("places"),
+        )
+    )
+    read = newest.where("account IS NOT NULL").select("account.*", "places")
+    return read.orderBy("drop_time", "drop_id").toLocalIterator()
 
 
 def _pieces(accounts: Iterator[Row], settings: Settings) -> Iterator[list[Row]]:
@@ -168,30 +176,31 @@ class _Reader:
 
     def _fetch(self, account: Row) -> Drop | None:
         """Copy the file of an account, as it was when it was ingested."""
-        spool = self._spool / "file"
-        info = self._copy(account, spool)
-        if info is None:
-            self._report(account, "file missing")
-            return None
-        if hash_file(spool) != account["drop_id"]:
-            self._report(account, "file changed")
-            return None
-        # Its name and its time are those of the account, which moving or copying it may change.
-        named = replace(info, path=account["path"], modified_ms=account["modified_ms"])
-        return Drop(named, account["drop_id"], spool)
-
-    def _copy(self, account: Row, spool: Path) -> FileInfo | None:
+        spool, what = self._spool / "file", "file missing"
         # A file leaves landing after its account was written, so it may still be there.
-        for path in (account["archived_path"], account["path"], account["archived_path"]):
-            info = self._files.status(path) if path else None
-            if info is None or info.is_dir:
+        own = (account["archived_path"], account["path"], account["archived_path"])
+        for path in (*own, *account["places"]):
+            info = self._copy(path, spool) if path else None
+            if info is None:
                 continue
-            try:
-                self._files.download(path, spool)
-            except NotFoundError:
-                continue
-            return info
+            if hash_file(spool) == account["drop_id"]:
+                # Its name and its times are those of the account, which moving it may change.
+                seen, time = (from_millis(account[name]) for name in ("first_seen_at", "drop_time"))
+                named = replace(info, path=account["path"])
+                return Drop(named, account["drop_id"], spool, seen, time)
+            what = "file changed"
+        self._report(account, what)
         return None
+
+    def _copy(self, path: str, spool: Path) -> FileInfo | None:
+        info = self._files.status(path)
+        if info is None or info.is_dir:
+            return None
+        try:
+            self._files.download(path, spool)
+        except NotFoundError:
+            return None
+        return info
 
     def _report(self, account: Row, what: str) -> None:
         drop_id = account["drop_id"]

@@ -5,23 +5,22 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import State
+from checkpoints.ledger import OF_THE_ARRIVAL, State
 from lake.conflicts import retry_conflicts
 from lake.fence import Fence
 from lake.tables import LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.accounts import SAME_BYTES
 
 ROW_KEY = ("drop_id", "row_no")
-ACCOUNT_KEY = ("path", "modified_at", "drop_id")
+ACCOUNT_KEY = ("account_id",)
 
-_TIMES = ("started_at", "finished_at")
-# What an account has of the file itself, and when it was seen; the rest is of taking it in.
-_KEPT = frozenset(("drop_id", "path", "archived_path", "bytes", "modified_at", "batch_id", *_TIMES))
+_KEPT = frozenset((*OF_THE_ARRIVAL, "drop_id", "archived_sha256"))
 
 
 def find_repeats(rows: DataFrame, *key: str) -> DataFrame:
-    """Find what has the same key as another row: the key, and how many are too many (``n``)."""
-    counted = rows.groupBy(*key).agg((F.count(F.lit(1)) - 1).alias("n"))
+    """Find what has the same key as another row: the key, its drop, how many too many (``n``)."""
+    of_drop = [] if "drop_id" in key else [F.any_value("drop_id").alias("drop_id")]
+    counted = rows.groupBy(*key).agg((F.count(F.lit(1)) - 1).alias("n"), *of_drop)
     return counted.where("n > 0")
 
 
@@ -49,14 +48,14 @@ def _drop_rows(spark: SparkSession, fence: Fence, table: str) -> int:
 
 
 def _drop_accounts(spark: SparkSession, fence: Fence) -> int:
-    """Of the accounts of a file keep the first; of other files with its bytes make duplicates."""
+    """Of an account keep the first; of other arrivals of its bytes make duplicates."""
     stored = spark.read.format("delta").load(table_path(fence.settings, LEDGER))
     ingested = F.col("state") == State.INGESTED
     # Who wrote the features first has counted what changed; the second found it there.
     first = [(~ingested).asc(), F.col("features_version").asc_nulls_last(), F.col("finished_at")]
-    of_file = F.row_number().over(Window.partitionBy(*ACCOUNT_KEY).orderBy(*first))
+    of_account = F.row_number().over(Window.partitionBy(*ACCOUNT_KEY).orderBy(*first))
     of_drop = F.row_number().over(Window.partitionBy("drop_id").orderBy(*first))
-    once = stored.withColumn("nth", of_file).where("nth = 1").withColumn("nth", of_drop)
+    once = stored.withColumn("nth", of_account).where("nth = 1").withColumn("nth", of_drop)
     later = ingested & (F.col("nth") > 1)
     repeats = find_repeats(stored, *ACCOUNT_KEY).agg(F.coalesce(F.sum("n"), F.lit(0))).first()
     again = once.where(later).count()

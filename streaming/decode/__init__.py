@@ -8,4 +8,8 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 from streaming.decode.drop import DecodedDrop, decode_drop
 
-__all__ = ["DecodedDrop", "decode_drop"]
+DECODER_VERSION = 1
+"""Of the rules by which a drop is decoded: one more with each change by which the same bytes give
+other rows. A drop's account has it."""
+
+__all__ = ["DECODER_VERSION", "DecodedDrop", "decode_drop"]

@@ -59,6 +59,8 @@ def account(name: str, **values: Any) -> dict[str, Any]:
     """Account for an ingested drop of ten new customers, an hour ago, in batch 4."""
     begin = NOW - timedelta(hours=1, seconds=5)
     return {
+        "account_id": name,
+        "file_id": None,
         "path": f"/flo/landing/{name}",
         "state": "ingested",
         "batch_id": 4,

@@ -11,6 +11,7 @@ from batch.standing.accounts import Pending
 from batch.standing.advice import RULES, advise
 from batch.standing.audit import Finding, Kind
 from batch.standing.lake import Batch, Kpis, Share
+from checkpoints.troubles import Trouble
 from lake.fs import FileInfo
 from lake.tables import FEATURES, LEDGER
 from tests.batch.standings import NOW, standing, state
@@ -65,6 +66,15 @@ ILL: dict[str, tuple[dict[str, Any], str, str]] = {
     "a file unaccounted for": (
         {"findings": [Finding("/l/a.csv", Kind.NOT_IN_LEDGER, "who put it there")]},
         "unaccounted",
+        "flo audit",
+    ),
+    "a file that may not be read": (
+        {
+            "pending": Pending(1, 10, NOW - HOUR),
+            "troubles": [Trouble("/l/a.csv", "Cannot read /l/a.csv (user flo, READ). Ask.")],
+            "findings": [Finding("/l/a.csv", Kind.NOT_READ, "Cannot read /l/a.csv")],
+        },
+        "trouble",
         "flo audit",
     ),
     "a rejected drop": (

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from batch.standing.audit import audit_files, count_states, find_unaccounted
 from batch.standing.places import Look
 from checkpoints.ledger import LedgerRow
+from checkpoints.troubles import Trouble
 from flo import cli
 from lake.fs import FileInfo
 from tests.lakes import DropLake, csv, row
@@ -34,8 +35,8 @@ def file(path: str, *, size: int = 10, made: datetime = MADE, is_dir: bool = Fal
 
 def account(path: str, archived: str | None, **values: object) -> LedgerRow:
     """Account for the file of that name as it was made."""
-    plain = LedgerRow(path, 10, MADE, "ingested", started_at=NOW, archived_path=archived)
-    return replace(plain, **values)  # type: ignore[arg-type]
+    given = {"bytes": 10, "state": "ingested", "started_at": NOW, **values}
+    return LedgerRow(path, modified_at=MADE, archived_path=archived, **given)  # type: ignore[arg-type]
 
 
 def found(look: Look) -> list[tuple[str, str]]:
@@ -57,6 +58,15 @@ WELL = {
         (),
         [account("/l/d", "/a/d", bytes=0, state="rejected")],
         [file("/a/d", size=4096, is_dir=True), file("/a/d/e", is_dir=True), file("/a/d/e/x.csv")],
+    ),
+    "moved back into landing, and accounted for again": Look(
+        (),
+        (),
+        [
+            account("/l/a.csv", "/a/2/a.csv", started_at=NOW, file_id=7),
+            account("/l/a.csv", "/a/1/a.csv", started_at=OLD, file_id=7, state="rejected"),
+        ],
+        [file("/a/2/a.csv")],
     ),
     "a directory that is old and whole": Look(
         [file("/l/d", made=OLD, is_dir=True)], [file("/l/d/x.csv", made=OLD)], (), ()
@@ -90,6 +100,32 @@ ILL = {
     "overwritten before its move": (
         Look([file("/l/a.csv", size=11)], (), [account("/l/a.csv", "/a/a.csv")], ()),
         ("/a/a.csv", "archived_file_gone"),
+    ),
+    "of another's name, size and time, and gone": (
+        Look(
+            (),
+            (),
+            [
+                account("/l/a.csv", "/a/a.csv", started_at=OLD, file_id=7),
+                account("/l/a.csv", "/a/a~1.csv", file_id=8),
+            ],
+            [file("/a/a~1.csv")],
+        ),
+        ("/a/a.csv", "archived_file_gone"),
+    ),
+    "not to be read": (
+        Look([file("/l/a.csv")], (), (), (), [Trouble("/l/a.csv", "ask")]),
+        ("/l/a.csv", "not_read"),
+    ),
+    "not to be moved": (
+        Look(
+            [file("/l/a.csv")],
+            (),
+            [account("/l/a.csv", "/a/a.csv")],
+            (),
+            [Trouble("/l/a.csv", "ask", "1")],
+        ),
+        ("/l/a.csv", "not_moved"),
     ),
     "cut in the archive": (
         Look((), (), [account("/l/a.csv", "/a/a.csv")], [file("/a/a.csv", size=9)]),

@@ -136,7 +136,7 @@ def test_the_batch_in_hand_is_told(settings: Settings) -> None:
     """Its number and since when, of the newest stream; before the first batch there is none."""
     assert look_at_lake(lake_of(), settings, NOW).in_hand is None
     for batch in ("9/7", "10/3"):
-        tell_in_hand(FILES, f"{staging_path(settings)}/{batch}", ["a.csv"])
+        tell_in_hand(FILES, f"{staging_path(settings)}/{batch}", {"a.csv": "1"})
     at = look_at_lake(lake_of(account("a.csv")), settings, NOW)
     assert at.in_hand is not None
     assert at.in_hand.name == "3"
@@ -146,7 +146,7 @@ def test_the_batch_in_hand_is_told(settings: Settings) -> None:
 
 def test_drops_on_their_way_are_listed(settings: Settings) -> None:
     """Those of the batch in hand come first; a name that waits for its rename is none."""
-    tell_in_hand(FILES, f"{staging_path(settings)}/1/0", ["z.csv"])
+    tell_in_hand(FILES, f"{staging_path(settings)}/1/0", {"z.csv": "1"})
     for name in ("a.csv", "z.csv", "_half.csv", "b.txt"):
         (Path(settings.landing) / name).write_text("x")
     found = drops_on_their_way(lake_of(), settings)

@@ -80,12 +80,6 @@ TROUBLES: tuple[tuple[str, Harm, str, int], ...] = (
         r"AccessControlException at /lakes/\d+/archive \(user \w+, EXECUTE\)",
         2,
     ),
-    (
-        "no permission to take files from landing",
-        lambda world, lake: world.mode(lake.settings.landing, 0o500),
-        r"AccessControlException at /lakes/\d+/landing \(user \w+, WRITE\)",
-        2,
-    ),
 )
 DROPS = make_drops(seed=11, count=len(TROUBLES))
 

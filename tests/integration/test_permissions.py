@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from batch.standing.advice import advise
+from batch.standing.audit import audit_files
+from batch.standing.lake import look_at_lake
+from batch.standing.places import read_accounts, take_look
+from lake.reading import Lake
 from lake.settings import CONF, Settings
-from lake.tables import FEATURES, table_path
+from lake.spark_tables import SparkTables
+from lake.tables import FEATURES, SNAPSHOTS, table_path
 from streaming.supervisor import Supervisor
-from tests.faults.world import World
+from tests.faults.world import SUPERUSER, World
 from tests.lakes import DropLake, csv, is_refused, row
 
 pytestmark = pytest.mark.integration
@@ -107,13 +114,75 @@ def test_a_supplier_writes_into_landing_and_nowhere_else(world: World, lake: Dro
     became = {each["path"].rsplit("/", 1)[-1]: each for each in lake.ledger()}
     assert {name: each["state"] for name, each in became.items()} == {
         "mine.csv": "ingested",
-        "private.csv": "rejected",
         "folder": "rejected",
     }
-    assert str(became["private.csv"]["reason"]).startswith("no_permission")
     assert str(became["folder"]["reason"]).startswith("is_directory")
-    assert lake.files.list(lake.settings.landing) == []
+    assert [each.name for each in lake.files.list(lake.settings.landing)] == ["private.csv"]
     assert is_refused(lambda: supplier.getFileStatus(became["mine.csv"]["archived_path"]))
+
+
+def run_once(lake: DropLake) -> None:
+    """Run a stream on what is in landing, which ends well."""
+    assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
+
+
+def findings(lake: DropLake) -> dict[str, tuple[str, str]]:
+    """What an audit finds, by the file's name: the finding, and what it says."""
+    opened = Lake(lake.files, SparkTables(lake.spark, lake.settings))
+    look = partial(take_look, lake.files, lake.settings, lambda: read_accounts(opened))
+    found = audit_files(look).findings
+    return {each.path.rsplit("/", 1)[-1]: (each.finding.value, each.says) for each in found}
+
+
+def advice(lake: DropLake) -> str:
+    """What a status says has to be done."""
+    opened = Lake(lake.files, SparkTables(lake.spark, lake.settings))
+    return " ".join(map(str, advise(look_at_lake(opened, lake.settings))))
+
+
+def test_a_file_that_may_not_be_read_waits_and_stops_no_other(world: World, lake: DropLake) -> None:
+    """It is named with the user and the right that is lacking, and is taken in when it is there."""
+    supplier, path = User(world, "supplier"), f"{lake.settings.root}/landing/private.csv"
+    supplier.write(path, csv(row("c1")))
+    supplier.chmod(path, 0o600)
+    lake.put("other.csv", csv(row("c2")))
+    run_once(lake)
+    assert [each["path"].rsplit("/", 1)[-1] for each in lake.ledger()] == ["other.csv"]
+    finding, says = findings(lake)["private.csv"]
+    assert finding == "not_read"
+    for told in (says, advice(lake)):
+        assert f"AccessControlException at {path} (user {world.user}, READ). Ask its owner" in told
+    supplier.chmod(path, 0o644)
+    run_once(lake)
+    assert [each for (each,) in lake.features("master_id")] == ["c1", "c2"]
+    assert (findings(lake), lake.files.list(lake.settings.landing)) == ({}, [])
+    assert "AccessControlException" not in advice(lake)
+
+
+def test_a_file_that_may_not_be_moved_is_taken_in_once(world: World, lake: DropLake) -> None:
+    """Landing is another's, with the sticky bit: each file has one account, however many starts."""
+    supplier, admin = User(world, "supplier"), User(world, SUPERUSER)
+    landing = f"{lake.settings.root}/landing"
+    admin.setOwner(landing, SUPERUSER, None)
+    supplier.write(f"{landing}/a.csv", csv(row("c1")))
+    supplier.write(f"{landing}/empty.csv", "")
+    run_once(lake)
+    supplier.write(f"{landing}/b.csv", csv(row("c2")))
+    run_once(lake)
+    run_once(lake)
+    states = {each["path"].rsplit("/", 1)[-1]: each["state"] for each in lake.ledger()}
+    assert states == {"a.csv": "ingested", "b.csv": "ingested", "empty.csv": "rejected"}
+    assert (len(lake.ledger()), lake.count(SNAPSHOTS)) == (3, 2)
+    found = findings(lake)
+    assert {name: finding for name, (finding, _) in found.items()} == dict.fromkeys(
+        states, "not_moved"
+    )
+    assert f"{landing}/a.csv (user {world.user} owns neither the file nor" in found["a.csv"][1]
+    assert "sticky bit" in advice(lake)
+    admin.setOwner(landing, world.user, None)
+    run_once(lake)
+    assert (findings(lake), lake.files.list(lake.settings.landing)) == ({}, [])
+    assert len(lake.ledger()) == 3
 
 
 def test_all_but_landing_belongs_to_the_stream_alone(world: World, lake: DropLake) -> None:

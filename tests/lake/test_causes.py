@@ -69,6 +69,10 @@ def spark() -> Thrown:
 DENIED = (
     'Permission denied: user=flo, access=WRITE, inode="/flo/tables/drops":hdfs:hadoop:drwxr-x---'
 )
+STICKY = (
+    'Permission denied by sticky bit: user=flo, path="/l/a.csv":ada:hadoop:-rw-r--r--, '
+    'parent="/l":hdfs:hadoop:drwxrwxrwt'
+)
 NAMES = (
     "The NameSpace quota (directories and files) of directory /flo/tables is exceeded: "
     "quota=10 file count=11"
@@ -84,6 +88,12 @@ SPACE = "The DiskSpace quota of /flo/archive is exceeded: quota = 1 B = 1 B but 
             Thrown("org.apache.hadoop.security.AccessControlException", DENIED),
             AccessError,
             "X: AccessControlException at /flo/tables/drops (user flo, WRITE). Ask its owner",
+        ),
+        (
+            Thrown("org.apache.hadoop.security.AccessControlException", STICKY),
+            AccessError,
+            "X: AccessControlException at /l/a.csv (user flo owns neither the file nor the "
+            "directory, which has the sticky bit). Ask its owner",
         ),
         (
             Thrown("org.apache.hadoop.hdfs.protocol.NSQuotaExceededException", NAMES),

@@ -58,12 +58,14 @@ def test_cells_are_typed_alike_by_each_way(spark: SparkSession, plain: bool) -> 
         dict.fromkeys(DATE_COLUMNS, dates[at % len(dates)])
         | dict.fromkeys(NUMBER_COLUMNS, numbers[at % len(numbers)])
         | {"row_no": at, "date_order": "dmy"}
-        | {"drop_time": datetime(2021, 12, 20, 21, 30, tzinfo=UTC)}
+        | {"first_seen_at": datetime(2021, 12, 20, 21, 30, tzinfo=UTC)}
         | {"decimal_marks": dict.fromkeys(NUMBER_COLUMNS, ".")}
         for at in range(max(len(dates), len(numbers)))
     ]
     texts = ", ".join(f"{name} STRING" for name in CONTRACT.columns)
-    schema = "row_no INT, drop_time TIMESTAMP, date_order STRING, decimal_marks MAP<STRING,STRING>"
+    schema = (
+        "row_no INT, first_seen_at TIMESTAMP, date_order STRING, decimal_marks MAP<STRING,STRING>"
+    )
     staged = spark.createDataFrame(rows, f"{schema}, {texts}").coalesce(1)
     wanted = ["row_no", *DATE_COLUMNS, *NUMBER_COLUMNS, "last_order_at", "drop_day"]
     wanted += [f"{each}_{name}" for name in NUMBER_COLUMNS for each in ("is_number", "number")]
@@ -95,7 +97,7 @@ def test_lists_are_read_item_by_item(spark: SparkSession) -> None:
     texts = {"".join(chance.choices(ITEMS, k=chance.randint(1, 9))).strip(" ") for _ in range(9000)}
     texts |= {f"[A{' ' * 300_000}B]", f"['A'{' ' * 300_000}]", f"[{', ' * 9_000}]"}
     known = [{"row_no": at, "interested_in_categories_12": each} for at, each in enumerate(texts)]
-    marks = "drop_time TIMESTAMP, date_order STRING, decimal_marks MAP<STRING,STRING>"
+    marks = "first_seen_at TIMESTAMP, date_order STRING, decimal_marks MAP<STRING,STRING>"
     columns = ", ".join(f"{name} STRING" for name in CONTRACT.columns)
     staged = spark.createDataFrame(known, f"row_no INT, {marks}, {columns}").coalesce(1)
     typed = type_columns(staged, CONTRACT, frozenset(DATE_COLUMNS), frozenset(CONTRACT.columns))

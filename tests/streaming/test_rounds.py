@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 import streaming.decode.drop
 from checkpoints.ledger import LedgerRow
-from lake.fs import FileInfo
+from lake.fs import FileInfo, from_millis
 from streaming.processor import Processor
 from streaming.rounds import take_round
 from streaming.supervisor import Supervisor
@@ -72,11 +72,9 @@ def test_the_oldest_come_first_in_batches_of_the_size_that_is_set(lake: DropLake
     assert held(lake, processor) == []
 
 
-@pytest.mark.parametrize(("modified_ms", "name"), [(T0, "a~"), (T0 + 1, "a.csv")])
-def test_other_bytes_under_an_old_name_are_a_new_drop(
-    lake: DropLake, modified_ms: int, name: str
-) -> None:
-    """It is taken in; only where its time is that of the file before it gets a name of its own."""
+@pytest.mark.parametrize("modified_ms", [T0, T0 + 1])
+def test_other_bytes_under_an_old_name_are_a_new_drop(lake: DropLake, modified_ms: int) -> None:
+    """It is taken in, whatever its time, and both are in the archive."""
     processor = lake.processor()
     lake.put("a.csv", csv(row("c1")), modified_ms=T0)
     held(lake, processor)
@@ -84,9 +82,10 @@ def test_other_bytes_under_an_old_name_are_a_new_drop(
     held(lake, processor)
     first, second = lake.ledger()
     assert [first["state"], second["state"]] == ["ingested", "ingested"]
-    assert second["path"].rsplit("/", 1)[-1].startswith(name)
+    assert second["path"] == first["path"]
     assert [each for (each,) in lake.features("master_id")] == ["c1", "c2"]
     assert lake.files.read_text(first["archived_path"]) == csv(row("c1"))
+    assert lake.files.read_text(second["archived_path"]) == csv(row("c2"))
     assert names(lake) == []
 
 
@@ -115,16 +114,49 @@ def test_other_bytes_over_a_file_that_was_not_moved_yet_are_a_new_drop(lake: Dro
 
 
 def test_what_is_no_drop_is_refused_with_a_reason(lake: DropLake) -> None:
-    """A directory and a file of another kind are refused and archived; hidden files wait."""
+    """A directory and a file of another kind are refused and archived; hidden files wait.
+
+    So does a name of which nothing is known, as long as its writer may come back to it.
+    """
     lake.put("folder/inner.csv", csv(row("c1")))
-    lake.put("notes.txt", "hello")
-    lake.put("half.csv.tmp", "master_id")
-    assert held(lake, lake.processor()) == []
+    lake.put("notes.txt", "hello", modified_ms=T0)
+    lake.put("ahead.txt", "hello", modified_ms=2_051_222_400_000)
+    lake.put("half.csv.tmp", "master_id", modified_ms=T0)
+    writing = lake.put("drop.csv.writing", "master_id")
+    processor = lake.processor()
+    assert held(lake, processor) == []
     assert states(lake) == {
         "folder": ("rejected", "is_directory"),
         "notes.txt": ("rejected", "not_csv"),
+        "ahead.txt": ("rejected", "not_csv"),
     }
-    assert names(lake) == ["half.csv.tmp"]
+    assert names(lake) == ["drop.csv.writing", "half.csv.tmp"]
+    lake.files.rename(writing.path, writing.path.removesuffix(".writing"))
+    assert held(lake, processor) == [["drop.csv"]]
+
+
+def test_the_directory_of_a_spark_job_is_refused_with_what_to_do(lake: DropLake) -> None:
+    """What Spark leaves beside its files is no sign of work; what it writes before the end is."""
+    part = "part-00000-c0ffee.csv"
+    for name in (part, "_SUCCESS", f".{part}.crc", "._SUCCESS.crc"):
+        lake.put(f"export.csv/{name}", csv(row("c1")))
+    lake.put(f"running.csv/_temporary/0/task_1/{part}", csv(row("c2")))
+    lake.put("old.csv/_half", "", modified_ms=T0)
+    lake.files.mkdirs(f"{lake.settings.landing}/empty.csv")
+    lake.put("good.csv", csv(row("c3")))
+    processor = lake.processor()
+    assert held(lake, processor) == [["good.csv"]]
+    accounts = {each["path"].rsplit("/", 1)[-1]: each for each in lake.ledger()}
+    assert {name: each["state"] for name, each in accounts.items()} == {
+        **dict.fromkeys(("export.csv", "old.csv", "empty.csv"), "rejected"),
+        "good.csv": "ingested",
+    }
+    assert "a Spark job wrote it" in accounts["export.csv"]["reason"]
+    assert names(lake) == ["running.csv"]
+    there = f"{accounts['export.csv']['archived_path']}/{part}"
+    lake.files.rename(there, f"{lake.settings.landing}/{part}")
+    assert held(lake, processor) == [[part]]
+    assert states(lake)[part] == ("ingested", "None")
 
 
 def test_a_file_that_is_still_written_waits_and_stops_no_other(lake: DropLake) -> None:
@@ -184,19 +216,18 @@ def test_a_run_once_keeps_to_what_was_there_and_says_what_it_leaves(
     assert not [each for each in logs if each["event"] == "left in landing"]
 
 
-def test_a_file_that_is_replaced_before_its_turn_is_not_taken_for_another(lake: DropLake) -> None:
-    """By other bytes with the name and the time of a drop that has an account: no second account
-    has that key, by which a batch that breaks off is made good.
-    """
+def test_a_file_that_is_replaced_before_its_turn_is_taken_in_as_it_is(lake: DropLake) -> None:
+    """By other bytes with the name and the time of a drop that has an account."""
     processor = lake.processor()
     lake.put("a.csv", csv(row("c1")), modified_ms=T0)
     held(lake, processor)
     listed = lake.put("a.csv", csv(row("c2")), modified_ms=T0 + 1)
     lake.put("a.csv", csv(row("c3")), modified_ms=T0)
-    assert processor.process(lake.spark, [listed]) == []
-    held(lake, processor)
-    assert len({(each["path"], each["modified_at"]) for each in lake.ledger()}) == 2
+    [account] = processor.process(lake.spark, [listed])
+    assert (account.modified_at, account.state) == (from_millis(T0), "ingested")
+    assert len({each["account_id"] for each in lake.ledger()}) == 2
     assert [each for (each,) in lake.features("master_id")] == ["c1", "c3"]
+    assert held(lake, processor) == []
 
 
 def started(lake: DropLake) -> Processor:
@@ -249,6 +280,8 @@ def test_long_names_and_odd_times_stop_nothing(lake: DropLake) -> None:
     assert held(lake, lake.processor()) == []
     assert [each["state"] for each in lake.ledger()] == ["ingested"] * 4
     assert [each for (each,) in lake.features("master_id")] == ["c1", "c2", "c3", "c4"]
+    notes = [note for each in lake.ledger() for note in each["notes"]]
+    assert [note for note in notes if "kept as 9999-12-31" in note] == [notes[0]]
     assert names(lake) == []
 
 

@@ -96,7 +96,7 @@ def judge_all(spark: SparkSession, files: Sequence[Staged], folder: Path) -> dic
 
 def _drop(staged: Staged) -> Drop:
     info = FileInfo(f"/landing/{staged.drop_id}.csv", 1, T0, False, "supplier", 0o644)
-    return Drop(info, staged.drop_id, staged.path)
+    return Drop(info, staged.drop_id, staged.path, info.modified_at, info.modified_at)
 
 
 def as_typed(table: Table) -> dict[str, pa.Array]:

@@ -1,0 +1,23 @@
+"""The contracts by which drops were judged, each whole, by its digest."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from lake.contract import Contract
+from lake.fs import FileSystem
+from lake.settings import Settings
+
+
+def contract_path(settings: Settings, digest: str) -> str:
+    """Where the text of a contract is."""
+    return settings.path("checkpoints", "contracts", f"{digest}.toml")
+
+
+def keep_contract(files: FileSystem, settings: Settings, contract: Contract) -> None:
+    """Keep the text of a contract, where it is not kept yet; it comes there whole or not at all."""
+    path = contract_path(settings, contract.digest)
+    if not files.exists(path):
+        fresh = f"{path}.{uuid4().hex}"
+        files.write_text(fresh, contract.text)
+        files.put_in_place(fresh, path)
