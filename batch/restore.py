@@ -135,7 +135,8 @@ def _column(stored: DataFrame, name: str) -> Column:
     return {
         "account_id": F.expr("uuid()"),
         "drop_time": F.col("modified_at"),
-        "first_seen_at": F.col("started_at"),
+        # By whose day the rule future_date went.
+        "first_seen_at": F.col("modified_at"),
     }.get(name, F.lit(None).cast(kind))
 
 
