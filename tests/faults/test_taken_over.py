@@ -12,7 +12,6 @@ import pytest
 from checkpoints.lock import StreamLock
 from lake.errors import LockedError
 from lake.fence import Fence
-from lake.tables import TABLES, table_version
 from streaming.processor import Processor
 from streaming.stopping import ask_to_stop, stop_marker
 from streaming.supervisor import Supervisor
@@ -20,18 +19,13 @@ from tests.expected import assert_taken_in
 from tests.faults.drops import make_drops
 from tests.faults.running import held_at, running
 from tests.faults.world import put
-from tests.lakes import DropLake
+from tests.lakes import DropLake, versions
 from tests.processes import Stream, wait_for
 
 pytestmark = pytest.mark.integration
 
 APPLICATION = "application_1_0001"
 acquire = StreamLock.acquire
-
-
-def versions(lake: DropLake) -> dict[str, int]:
-    """Newest version of every table."""
-    return {name: table_version(lake.spark, lake.settings, name) for name in TABLES}
 
 
 def from_elsewhere(patch: pytest.MonkeyPatch) -> None:

@@ -50,10 +50,9 @@ STATEMENTS = [
 
 
 @pytest.fixture(scope="module")
-def drops(spark: SparkSession, environment: dict[str, str]) -> DropLake:
+def drops(new_lake: Callable[[], DropLake]) -> DropLake:
     """Make a lake with one drop that has a bad row."""
-    lake = DropLake(spark, Settings(root="/error-tour"))
-    lake.initialise()
+    lake = new_lake()
     lake.put("some-bad.csv", csv(*(row(f"c{at}") for at in range(9)), row("c9", value_online="x")))
     lake.take()
     return lake

@@ -1,8 +1,9 @@
 """A newcomer's path, typed from the README, from a CSV to answers.
 
 Most of it runs while drops keep coming and the stream takes them in: that is when people ask. What
-is served or runs for long is a program of its own, as is one command of those that open a session;
-the other commands are answered by this process, see :mod:`tests.answering`.
+is served or runs for long is a program of its own; the other commands are answered by this process,
+see :mod:`tests.answering`. (One of those that open a session is started in tests/batch/test_ask.py,
+and one of those that ask for files alone in test_error_tour.py.)
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.integration
 
 LANDING = "/flo/landing"
 OWN, OWN_CUSTOMERS, OWN_REVENUE = "my_customers.csv", 5, Decimal("3059.97")
-STARTED = ("sandbox", "stream", "serve", "watch", "stop", "kpis")
+STARTED = ("sandbox", "stream", "serve", "watch")
 # So many drops wait at any time, each of so many new customers, each of them with one order.
 AHEAD, NEW, ORDER = 3, 7, Decimal("10.00")
 

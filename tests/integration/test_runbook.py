@@ -9,10 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from checkpoints.lock import StreamLock
-from lake.settings import Settings
 from streaming.stopping import stop_marker
 from streaming.supervisor import Supervisor
 from tests.answering import run_answered
@@ -31,14 +29,13 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def lake(spark: SparkSession, environment: dict[str, str]) -> DropLake:
+def lake(new_lake: Callable[[], DropLake]) -> DropLake:
     """Make a lake: a drop with a bad row, a file that is no drop."""
-    lake = DropLake(spark, Settings(root="/runbook"))
-    lake.initialise()
+    lake = new_lake()
     good = [row(f"c{number}") for number in range(9)]
     lake.put("some-bad.csv", csv(*good, row("c9", value_online="abc")))
     lake.put("no-drop.csv", "no,header\n1,2\n")
-    assert Supervisor(spark, lake.settings, lake.contract, once=True).run() == 0
+    assert Supervisor(lake.spark, lake.settings, lake.contract, once=True).run() == 0
     return lake
 
 

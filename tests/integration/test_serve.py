@@ -19,19 +19,20 @@ from typer.testing import CliRunner
 
 from batch.questions.guard import Guard
 from batch.questions.lists import read_allowed
+from batch.questions.serving import Server as Serving
 from batch.questions.serving import is_open
 from batch.segments import compute_segments
 from flo import cli
 from flo.failures import explain
 from flo.serve_command import serve
+from lake.errors import NotFoundError
 from lake.initialise import initialise, let_read
 from lake.java import java_class, scala_object, to_list
 from lake.settings import Settings
-from lake.tables import FEATURES, TABLES, table_path, table_version
+from lake.tables import FEATURES, table_path
 from sandbox.errors import SandboxError
 from sandbox.java import missing_java
-from streaming.supervisor import Supervisor
-from tests.lakes import DropLake, csv, is_refused, row
+from tests.lakes import DropLake, csv, is_refused, row, versions
 from tests.processes import run, wait_for
 from tests.servers import Beeline, Driver, Server
 from tests.statements import CHANGES, INTRUSIONS, QUESTIONS
@@ -138,7 +139,7 @@ def test_each_question_sees_whole_batches_while_a_stream_writes(
                 return
             # More than one row each, so that a part of a batch would be seen.
             lake.put(f"drop_{number}.csv", csv(*(row(f"c{number}-{at}") for at in range(10))))
-            Supervisor(lake.spark, lake.settings, lake.contract, once=True).run()
+            lake.take()
 
     stream = Thread(target=stream_until_enough_is_seen)
     stream.start()
@@ -159,8 +160,7 @@ def test_what_would_change_a_table_is_refused_in_a_sentence(
     lake: DropLake, beeline: Beeline
 ) -> None:
     """Insert, update, delete, drop, create and the like: no table and no name is harmed."""
-    settings, spark = lake.settings, lake.spark
-    before = {name: table_version(spark, settings, name) for name in TABLES}
+    before = versions(lake)
     names = beeline.ask("SHOW TABLES")
     for statement in CHANGES:
         # The end of a long statement, as it was typed, may come first.
@@ -169,7 +169,7 @@ def test_what_would_change_a_table_is_refused_in_a_sentence(
         assert error.endswith("is refused. (state=42501,code=0)")
     assert beeline.ask("SHOW TABLES") == names
     assert sum("customer_features" in name for name in names) == 1
-    assert {name: table_version(spark, settings, name) for name in TABLES} == before
+    assert versions(lake) == before
 
 
 def test_the_machine_is_not_open_either(
@@ -397,12 +397,16 @@ def test_a_port_in_use_is_told_before_anything_starts(env: dict[str, str]) -> No
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_what_is_lacking_is_told_in_a_sentence(env: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_lacking_is_told_in_a_sentence(
+    lake: DropLake, env: dict[str, str], tmp_path: Path
+) -> None:
     """No HDFS is exit code 3; no permission and no tables are 2."""
+    with pytest.raises(NotFoundError, match="flo init") as raised:
+        Serving(lake.spark, Settings(root="/tests"), "")
+    assert explain(raised.value).exit_code == 2
     cases: list[tuple[dict[str, str], int, str]] = [
         ({"FLO_VAR": str(tmp_path)}, 3, "flo sandbox up"),
         ({"FLO_READER": "somebody"}, 2, "somebody may not read"),
-        ({"FLO_ROOT": "/tests"}, 2, "flo init"),
     ]
     for changed, code, words in cases:
         done = run("flo", "serve", "--port", "0", env={**env, **changed}, check=False)
