@@ -1,3 +1,3 @@
 """The version of this program, also where it runs from a zip."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -42,7 +42,7 @@ CELLS = {
 }  # fmt: skip
 BAD = {
     "master_id": ("", "  ", "x" * 129),
-    "last_order_date": ("", "2021-02-31", "2021-06-30"),
+    "last_order_date": ("", "2021-02-31", "2121-06-30"),
     "order_num_total_ever_online": ("-1", "4.5", "abc"),
     "customer_value_total_ever_offline": ("1.005", "-0.01", "9999999999999999"),
 }
