@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.faults.world import World
     from tests.lakes import DropLake
 
-# What these find is shown where a test fails.
-pytest.register_assert_rewrite("tests.expected", "tests.figures")
+# What it finds is shown where a test fails.
+pytest.register_assert_rewrite("tests.expected")
 
 REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
