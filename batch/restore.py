@@ -69,8 +69,8 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
 
     - The ledger may be of an older format. Its accounts stay as they were told, with what a newer
       format knows beside.
-    - The rows are those of the archived files, decoded and judged by the contract of now. Where
-      that comes to other counts than the ledger's, nothing is changed.
+    - The rows are those of the archived files, each judged by the contract that its account names,
+      or the one of now. Where that comes to other counts than the ledger's, nothing is changed.
     - The old tables are set aside, whole. Until then they are not touched.
     - It holds the stream's lock. Killed at any time, it can be run again.
 
@@ -160,9 +160,9 @@ def _require_all(reading: ArchiveReading, accounts: DataFrame) -> None:
     first = [row["drop_id"][:12] for row in other.limit(3).collect()]
     if first:
         raise RestoreError(
-            f"{other.count()} drops have other rows by the contract of now than when they came, "
-            f"such as {', '.join(first)}. Nothing was changed; name the contract that they came by "
-            "in the setting `contract`, and change it afterwards."
+            f"{other.count()} drops have other rows now than when they came, such as "
+            f"{', '.join(first)}. Nothing was changed; name the contract by which they came in the "
+            "setting `contract`, and change it afterwards."
         )
 
 

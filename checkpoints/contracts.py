@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 
-from lake.contract import Contract
+from lake.contract import Contract, parse_contract
 from lake.fs import FileSystem
 from lake.settings import Settings
 
@@ -21,3 +22,10 @@ def keep_contract(files: FileSystem, settings: Settings, contract: Contract) -> 
         fresh = f"{path}.{uuid4().hex}"
         files.write_text(fresh, contract.text)
         files.put_in_place(fresh, path)
+
+
+def kept_contract(files: FileSystem, settings: Settings, digest: str | None) -> Contract | None:
+    """Read the contract by which a drop was judged; None where its account or text says none."""
+    path = contract_path(settings, digest or "")
+    text = files.read_text(path) if digest else None
+    return None if text is None else parse_contract(text.encode(), Path(path))

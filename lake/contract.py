@@ -188,23 +188,33 @@ def load_contract(path: Path) -> Contract:
     """Read a contract.
 
     Raises:
-        ContractError: the file is missing, is no TOML, or has an unknown key, a wrong type or
-            an inconsistent name. The message names the line and what to change.
+        ContractError: the file is missing, or see :func:`parse_contract`.
     """
     try:
-        text = path.read_text("utf-8")
-        contract = Contract.model_validate(tomllib.loads(text))
-        contract._text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-        return contract
+        return parse_contract(path.read_bytes(), path)
     except OSError as error:
         raise ContractError(
             f"The contract {path} cannot be read ({error.strerror}); "
             "name another with the setting 'contract'."
         ) from None
+
+
+def parse_contract(content: bytes, path: Path) -> Contract:
+    """Read a contract from the content of its file.
+
+    Raises:
+        ContractError: it is no TOML, or has an unknown key, a wrong type or an inconsistent name.
+            The message names the file, the line and what to change.
+    """
+    try:
+        text = content.decode("utf-8")
+        contract = Contract.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContractError(f"The contract {path} is not valid TOML: {error}.") from None
     except ValidationError as error:
         raise ContractError(_explain(path, text, error)) from None
+    contract._text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    return contract
 
 
 def _explain(path: Path, text: str, error: ValidationError) -> str:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from batch.verification.differences import Difference
 from batch.verification.workplace import workplace
+from checkpoints.contracts import kept_contract
 from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import FileInfo, FileSystem, from_millis
@@ -59,7 +60,8 @@ def read_archive(
     """Decode and judge the archived file of every drop that has rows, by the stream's own code.
 
     That code defines what a drop's rows are. Of the ledger only this is believed: which files
-    there are, and the times of each drop.
+    there are, the times of each drop, and the contract that judged it. Where that is not told, or
+    not kept, ``contract`` judges.
 
     Local disk holds one file at a time. Decoded rows go to a directory of this reading's own
     below ``checkpoints/``, for executors that do not see this machine's disk, and are removed
@@ -76,7 +78,7 @@ def read_archive(
 
 def _accounts(ledger: DataFrame) -> Iterator[Row]:
     """Choose the account of each drop that says what became of its rows: the newest one."""
-    columns = ("drop_id", "path", "archived_path", "bytes", "rows_read")
+    columns = ("drop_id", "path", "archived_path", "bytes", "rows_read", "contract_digest")
     times = [F.unix_millis(name).alias(name) for name in ("drop_time", "first_seen_at")]
     account = F.when(F.col("rows_read") > 0, F.struct(*columns, *times))
     newest = (
@@ -93,12 +95,12 @@ def _accounts(ledger: DataFrame) -> Iterator[Row]:
 
 
 def _pieces(accounts: Iterator[Row], settings: Settings) -> Iterator[list[Row]]:
-    """Take together what the stream would take as one batch, up to some size."""
+    """Take together what the stream would take as one batch: of one contract, up to some size."""
     piece: list[Row] = []
     size = 0
     for account in accounts:
         full = len(piece) == settings.max_files_per_batch or size + account["bytes"] > _PIECE_BYTES
-        if piece and full:
+        if piece and (full or account["contract_digest"] != piece[0]["contract_digest"]):
             yield piece
             piece, size = [], 0
         piece.append(account)
@@ -115,7 +117,7 @@ class _Reader:
     ) -> None:
         self._spark = spark
         self._settings = settings
-        self._contract = contract
+        self._contract = self._contract_of_now = contract
         self._files = FileSystem.of(spark)
         self._place = place
         self._spool = spool
@@ -128,6 +130,9 @@ class _Reader:
     def read(self, number: int, accounts: list[Row]) -> None:
         """Read the files of these accounts, and write their rows."""
         staging = f"{self._place}/staging-{number}"
+        digest = accounts[0]["contract_digest"]
+        own = kept_contract(self._files, self._settings, digest)
+        self._contract = own or self._contract_of_now
         drops = [each for account in accounts if (each := self._decode(account, staging))]
         self._read += len(drops)
         if not drops:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,6 +211,27 @@ def test_the_contract_of_each_drop_is_kept_whole(lake: DropLake) -> None:
     assert hashlib.sha256(text.encode()).hexdigest() == account["contract_digest"]
     assert account["decoder_version"] == DECODER_VERSION
     assert [lake.ledger()[0][f"rows_{name}"] for name in ("forgotten", "erased_accepted")] == [0, 0]
+
+
+def test_an_archived_drop_is_judged_by_its_own_contract(lake: DropLake, tmp_path: Path) -> None:
+    """A rule that is changed says nothing of the drops before: the archive gives what it gave."""
+    lake.put("a.csv", csv(row("c1"), row("c2", channel="Mobile")))
+    lake.take()
+    rule = """[[rules]]
+name = "mobile"
+when = "order_channel = 'Mobile'"
+then = "quarantine"
+"""
+    stricter = tmp_path / "stricter.toml"
+    stricter.write_text(lake.contract.text + rule)
+    changed = lake.settings.model_copy(update={"contract": stricter})
+    later = DropLake(lake.spark, changed)
+    later.put("b.csv", csv(row("c3"), row("c4", channel="Mobile")))
+
+    [account] = later.take()
+
+    assert (account["rows_accepted"], account["rows_quarantined"]) == (1, 1)
+    assert verify(lake.spark, changed, from_archive=True).differences == ()
 
 
 def findings(lake: DropLake) -> list[tuple[str, str]]:
