@@ -17,6 +17,7 @@ from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
 from lake.fs import FileInfo
+from lake.order_rule import require_order_rule
 from lake.paths import plain_path
 from lake.scratch import scratch
 from lake.settings import Settings
@@ -85,6 +86,7 @@ def dry_run(
 
     Raises:
         NotFoundError: there are no tables yet.
+        ConfigError: the features were made by another order rule than the contract's.
         AccessError: the file may not be read.
 
     Example:
@@ -92,6 +94,7 @@ def dry_run(
         17
     """
     settled = read_settled(spark, settings)
+    require_order_rule(spark, settings, contract)
     with scratch("dry-run") as folder:
         drop = _take_in(settings, file, folder / "drop", now)
         opened = open_account(drop.info, contract, started_at=now, first_seen_at=now)

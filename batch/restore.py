@@ -12,13 +12,16 @@ from pyspark.sql import functions as F
 from batch.verification.archive_reading import ArchiveReading, read_archive
 from batch.verification.recompute import recompute_features
 from checkpoints.commits import read_commits_after
+from checkpoints.in_hand import staging_path
 from checkpoints.ledger import State, rows_frame
 from checkpoints.lock import StreamLock, holding
 from lake.contract import Contract, load_contract
 from lake.ddl import create_tables
 from lake.errors import FloError, no_table
+from lake.fence import FENCED, Fence
+from lake.format import RESTORED
 from lake.fs import FileSystem
-from lake.initialise import NEW_TABLES, let_read
+from lake.initialise import NEW_TABLES, OWN, let_read
 from lake.java import java_class
 from lake.settings import Settings
 from lake.tables import (
@@ -85,9 +88,13 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
     fresh = settings.model_copy(update={"root": "/".join([settings.root, *NEW_TABLES])})
     if table_version(spark, settings, LEDGER) < 0 and not files.exists(fresh.path()):
         raise no_table(LEDGER, settings.tables)
-    with holding(StreamLock(files, settings), spark.sparkContext.applicationId):
+    lock = StreamLock(files, settings)
+    with holding(lock, spark.sparkContext.applicationId):
         finish_swap(files, settings, fresh)
         files.delete(fresh.path())
+        # Who held the lock before, and does not know that it is lost, writes nothing more.
+        if all(table_version(spark, settings, name) >= 0 for name in FENCED):
+            Fence.raised(spark, settings, lock.confirm)
         accounts = read_accounts(spark, settings)
         with read_archive(spark, settings, contract, accounts) as reading:
             _require_all(reading, accounts)
@@ -98,11 +105,16 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
         done = [spark.read.format("delta").load(table_path(fresh, n)) for n in (FEATURES, LEDGER)]
         customers, told = (each.count() for each in done)
         aside = f"{settings.path('replaced')}/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        old = files.status(settings.tables)
+        files.chmod(fresh.path("tables"), old.mode if old else OWN)
+        lock.confirm()
         _note_swap(files, fresh, aside)
         finish_swap(files, settings, fresh)
         # Java keeps what it knows of a table by its path.
         java_class(spark._jvm, "org.apache.spark.sql.delta.DeltaLog").clearCache()
         let_read(files, settings)
+        # What a killed stream had in hand is in the ledger now, or is taken in anew.
+        files.delete(staging_path(settings))
     log.info("restored", files=files_read, customers=customers, accounts=told)
     return Restored(files_read, customers, told, aside)
 
@@ -117,7 +129,13 @@ def read_accounts(spark: SparkSession, settings: Settings) -> DataFrame:
     known = stored.agg(F.max("features_version")).collect()[0][0]
     commits = read_commits_after(spark, settings, FEATURES, -1 if known is None else known)
     missing = [
-        replace(row, features_version=version) if row.state == State.INGESTED else row
+        replace(
+            row,
+            features_version=version if row.state == State.INGESTED else None,
+            finished_at=row.started_at,
+            first_seen_at=row.first_seen_at or row.modified_at,
+            drop_time=row.drop_time or row.modified_at,
+        )
         for version, rows in commits.items()
         for row in rows
     ]
@@ -173,7 +191,10 @@ def _write(
     reading: ArchiveReading,
     accounts: DataFrame,
 ) -> None:
-    """Write snapshots, quarantine, features, and the accounts with the versions that these got."""
+    """Write snapshots, quarantine, features, and the accounts with the versions that these got.
+
+    That the versions of all are the same ones is told by a property of the ledger.
+    """
     last = accounts.groupBy("drop_id").agg(F.max("finished_at").alias("at"))
     finished = F.broadcast(last.where("drop_id IS NOT NULL"))
     _append(fresh, SNAPSHOTS, reading.snapshots)
@@ -187,6 +208,8 @@ def _write(
         for name, column in _VERSIONS.items()
     }
     _append(fresh, LEDGER, accounts.withColumns(versions))
+    ledger, now = f"delta.`{table_path(fresh, LEDGER)}`", datetime.now(UTC).isoformat()
+    spark.sql(f"ALTER TABLE {ledger} SET TBLPROPERTIES ('{RESTORED}' = '{now}')")
 
 
 def _append(fresh: Settings, name: str, rows: DataFrame) -> None:
@@ -205,8 +228,9 @@ def _copy_history(spark: SparkSession, settings: Settings, fresh: Settings) -> N
 
 
 def _note_swap(files: FileSystem, fresh: Settings, aside: str) -> None:
-    """Say that the new tables are whole, and where the old ones go."""
-    files.write_text(fresh.path("_set_aside"), aside)
+    """Say, whole or not at all, that the new tables are whole, and where the old ones go."""
+    files.write_text(fresh.path("_aside"), aside)
+    files.rename(fresh.path("_aside"), fresh.path("_set_aside"))
 
 
 def finish_swap(files: FileSystem, settings: Settings, fresh: Settings) -> None:

@@ -51,7 +51,15 @@ def look_in_hand(files: Files, settings: Settings) -> FileInfo | None:
 
 
 def accounts_in_hand(files: Files, settings: Settings) -> dict[str, str]:
-    """Read which files of landing the batch in hand consists of, and the ids of their accounts."""
+    """Read which files of landing the batch in hand consists of, and the ids of their accounts.
+
+    Half a list, which a killed stream has left, tells of none: no account was written before it was
+    whole.
+    """
     batch = look_in_hand(files, settings)
     text = files.read_text(f"{batch.path}/{_LIST}") if batch else None
-    return dict(json.loads(text)) if text else {}
+    try:
+        told = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -65,7 +65,7 @@ class LedgerError(FloError):
     """The sums of a drop do not add up: a defect of this program, so nothing is recorded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LedgerRow:
     """The account of one arrival of a file. The fields are the columns of the table ``drops``.
 
@@ -73,7 +73,7 @@ class LedgerRow:
         account_id: opaque, and its own: one file may arrive several times, under the same name and
             with the same time and bytes; at most one of these arrivals is ``ingested``.
         file_id: by which HDFS knows the file; None elsewhere.
-        first_seen_at: when the stream first saw it, by the file system's clock.
+        first_seen_at: when the batch that took it in began, by the file system's clock.
         drop_time: its place among the drops, see :func:`streaming.intake.drop_time`.
         contract_digest: of the contract by which it was judged, see
             :attr:`lake.contract.Contract.digest`.

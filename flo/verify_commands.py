@@ -64,11 +64,12 @@ def rebuild(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE
 
 
 def restore(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
-    """Make all tables anew from the archive and the ledger's accounts, beside the old ones.
+    """Make the stream's tables anew from the archive and the ledger's accounts.
 
-    Takes over a lake of an older version. The old tables are kept below replaced/, until somebody
-    removes them. Exit code 1 if the archive does not give what the ledger tells; then nothing is
-    changed. The KPIs are for `flo kpis` to compute.
+    Takes over a lake of an older version. Let no other job run meanwhile. The old tables are kept
+    below replaced/, until somebody removes them, and so is what others have added to them. Exit
+    code 1 if the archive does not give what the ledger tells; then nothing is changed. KPIs and
+    segments are for `flo kpis` and `flo segments` to compute.
     """
     settings = settings_for(ctx, conf)
     from batch.restore import restore as make_anew

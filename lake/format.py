@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import SparkSession
 
 from lake.errors import ConfigError
@@ -9,6 +11,10 @@ from lake.settings import Settings
 from lake.tables import LEDGER, newest_snapshot
 
 PROPERTY = "flo.format"
+RESTORED = "flo.restored_at"
+"""Property of a ledger whose tables were made anew: when, in ISO 8601. Versions that accounts from
+before name are of these tables; what was where before is told by times and drops alone."""
+
 FORMAT = 2
 """What this program writes: 1 is that of v0.1.0, which wrote no number."""
 
@@ -44,3 +50,10 @@ def check_format(found: str | None, settings: Settings) -> None:
             f"The tables in {settings.tables} are of format {number}, which a newer version has "
             f"made; this one knows {FORMAT}. Install that version."
         )
+
+
+def restored_at(spark: SparkSession, settings: Settings) -> datetime | None:
+    """Tell when the tables were made anew; None where they are those that were made first."""
+    configuration = newest_snapshot(spark, settings, LEDGER).metadata().configuration()
+    told = configuration.apply(RESTORED) if configuration.contains(RESTORED) else None
+    return datetime.fromisoformat(told) if told else None

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 NEW_TABLES = ("checkpoints", "restored")
 """Below the root: where new tables are made, before they take the place of the old ones."""
 
-_ROOT, _OWN, _LANDING = 0o755, 0o750, 0o1777
+_ROOT, OWN, _LANDING = 0o755, 0o750, 0o1777
 
 
 def initialise(spark: SparkSession, settings: Settings) -> list[str]:
@@ -39,9 +39,9 @@ def initialise(spark: SparkSession, settings: Settings) -> list[str]:
         )
     for path, mode in (
         (settings.path(), _ROOT),
-        (settings.tables, _OWN),
-        (settings.archive, _OWN),
-        (settings.checkpoints, _OWN),
+        (settings.tables, OWN),
+        (settings.archive, OWN),
+        (settings.checkpoints, OWN),
         (settings.landing, _LANDING),
     ):
         if not files.exists(path):

@@ -6,8 +6,12 @@ under another rule, so that one is refused until all rows are made anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pyspark.sql import SparkSession
 
+from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.errors import ConfigError
 from lake.settings import Settings
@@ -37,9 +41,20 @@ def read_order_rule(spark: SparkSession, settings: Settings) -> str | None:
     return str(configuration.apply(ORDER_RULE)) if configuration.contains(ORDER_RULE) else None
 
 
-def write_order_rule(spark: SparkSession, settings: Settings, contract: Contract) -> None:
-    """Note that all features are made by the contract's rule, where that is not noted yet."""
+@contextmanager
+def making_anew(spark: SparkSession, settings: Settings, contract: Contract) -> Iterator[None]:
+    """Have the features tell the contract's rule once the block, which makes them by it, is done.
+
+    Until then they tell one that is no contract's: killed in between, they may be of either.
+    """
     if read_order_rule(spark, settings) != contract.order_rule:
-        table = f"delta.`{table_path(settings, FEATURES)}`"
-        noted = f"'{ORDER_RULE}' = '{contract.order_rule}'"
-        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({noted})")
+        _write(spark, settings, f"being made anew by: {contract.order_rule}")
+    yield
+    if read_order_rule(spark, settings) != contract.order_rule:
+        _write(spark, settings, contract.order_rule)
+
+
+def _write(spark: SparkSession, settings: Settings, rule: str) -> None:
+    table = f"delta.`{table_path(settings, FEATURES)}`"
+    alter = f"ALTER TABLE {table} SET TBLPROPERTIES ('{ORDER_RULE}' = '{rule}')"
+    retry_conflicts(lambda: spark.sql(alter), FEATURES)

@@ -84,10 +84,13 @@ class Archive:
         """Do what an earlier stream did not come to."""
         for account_id in sorted(self._unmoved):
             row = self._ledger.find(account_id)
-            if row and row.archived_path and not self._files.exists(row.archived_path):
-                self.move(row, self._find(row))
-            else:
+            if row is None or row.archived_path is None:
                 self._unmoved.discard(account_id)
+            elif self._files.exists(row.archived_path):
+                self._stays(row.archived_path, row.bytes, row.modified_at, row.path)
+                self._unmoved.discard(account_id)
+            else:
+                self.move(row, self._find(row))
 
     def move(self, row: LedgerRow, info: FileInfo | None) -> None:
         """Move the file of an account; where it is that file no more, keep the copy that was read.
@@ -123,31 +126,40 @@ class Archive:
         return next((each for each in landed if each.key == row.file), None)
 
     def _move_unchanged(self, info: FileInfo, target: str) -> bool:
-        """Move a file, and tell whether it is in the archive now as it was read.
-
-        Whoever had it open may have gone on writing meanwhile: then it goes back.
-        """
+        """Move a file, and tell whether it is in the archive now as it was read."""
         try:
             self._files.rename(info.path, target)
         except NotFoundError:
             return False
         failpoint("during_archive")
+        return self._stays(target, info.size, info.modified_at, info.path)
+
+    def _stays(self, target: str, size: int, modified_at: datetime, path: str) -> bool:
+        """Tell whether a moved file is as it was read.
+
+        Whoever had it open may have gone on writing meanwhile: then it goes back.
+        """
         moved = self._files.status(target)
         if moved is None or moved.is_dir:
             return moved is not None
-        is_same = (moved.size, moved.modified_ms) == (info.size, info.modified_ms)
+        is_same = (moved.size, moved.modified_at) == (size, modified_at)
         if is_same and not self._files.is_being_written(target):
             return True
-        back = info.path
-        if self._files.exists(back):
-            mark = f"~{datetime.now(UTC):%Y%m%d%H%M%S%f}"
-            back = f"{back.rpartition('/')[0]}/{marked_name(info.name, mark)}"
-        self._files.rename(target, back)
-        log.info("put back", file=info.name, why="it was changed after it was read")
+        folder, _, name = path.rpartition("/")
+        if self._files.exists(path):
+            path = f"{folder}/{marked_name(name, f'~{datetime.now(UTC):%Y%m%d%H%M%S%f}')}"
+        self._files.rename(target, path)
+        log.info("put back", file=name, why="it was changed after it was read")
         return False
 
     def _keep_copy(self, row: LedgerRow, target: str) -> None:
-        copy = self._spool / row.account_id
-        if copy.exists() and not self._files.exists(target):
+        copy, name = self._spool / row.account_id, target.rpartition("/")[2]
+        if self._files.exists(target):
+            return
+        if copy.exists():
             self._files.upload(copy, target)
-            log.info("kept as read", file=target.rpartition("/")[2])
+            log.info("kept as read", file=name)
+        elif row.archived_sha256 is not None:
+            log.warning(
+                "not archived", file=name, why="it is gone, and so is the copy that was read"
+            )

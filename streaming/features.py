@@ -79,13 +79,13 @@ def placed_columns(contract: Contract) -> list[Column]:
     0; ``_<column>`` one of ``place`` and ``value``, NULL where the drop lacked the column.
     """
     always, optional = split_columns(contract)
-    place, numbers = place_of(contract), filled()
-    kept = [numbers[name].alias(name) if name in numbers else F.col(name) for name in always]
+    place = place_of(contract).alias("place")
+    value = {name: fill(name, F.col(name)) for name in BUSINESS}
     given = {name: F.array_contains("present", F.lit(name)) for name in optional}
-    value = {name: F.struct(place.alias("place"), F.col(name).alias("value")) for name in optional}
+    each = {name: F.struct(place, value[name].alias("value")) for name in optional}
     return [
-        F.struct(place.alias("place"), *kept).alias("winner"),
-        *[F.when(given[name], value[name]).alias(f"_{name}") for name in optional],
+        F.struct(place, *[value[name].alias(name) for name in always]).alias("winner"),
+        *[F.when(given[name], each[name]).alias(f"_{name}") for name in optional],
     ]
 
 
@@ -94,13 +94,15 @@ def stored_columns(contract: Contract) -> list[Column]:
     """The same of a row of ``customer_features``: what it was made of, by its ``value_places``."""
     always, optional = split_columns(contract)
     place = place_of(contract)
-    given = {"platform_type": F.expr("CASE WHEN NOT platform_type_derived THEN platform_type END")}
-    columns = [F.struct(place.alias("place"), *always).alias("winner")]
+    told = {name: F.col(name) for name in BUSINESS}
+    told["platform_type"] = F.expr("CASE WHEN NOT platform_type_derived THEN platform_type END")
+    winner = [told[name].alias(name) for name in always]
+    columns = [F.struct(place.alias("place"), *winner).alias("winner")]
     for name in optional:
         other = F.array_contains("value_places.column", F.lit(name))
         nth = F.array_position("value_places.column", name).cast("int") - 1
         own = F.when(other, F.get("value_places.place", nth)).otherwise(place)
-        value = F.struct(own.alias("place"), given.get(name, F.col(name)).alias("value"))
+        value = F.struct(own.alias("place"), told[name].alias("value"))
         columns.append(F.when(own.isNotNull(), value).alias(f"_{name}"))
     return columns
 
@@ -113,7 +115,7 @@ def unpack(contract: Contract, prefix: str = "") -> list[Column]:
     always, optional = split_columns(contract)
     return [
         *[F.col(f"{prefix}winner.{name}").alias(name) for name in always],
-        *[F.col(f"{prefix}_{name}.value").alias(name) for name in optional],
+        *[fill(name, F.col(f"{prefix}_{name}.value")).alias(name) for name in optional],
         *[F.col(f"{prefix}winner.place.{name}").alias(name) for name in IDENTITY],
         _value_places(optional, prefix).alias("value_places"),
     ]
@@ -172,9 +174,16 @@ def derived() -> dict[str, Column]:
 
 def filled() -> dict[str, Column]:
     """The four "ever" numbers, 0 where they are missing, by name."""
-    zero = {name: F.coalesce(name, F.lit(0).cast("bigint")) for name in _COUNTS}
-    none = {name: F.coalesce(name, F.lit(0).cast("decimal(18,2)")) for name in _VALUES}
-    return zero | none
+    return {name: fill(name, F.col(name)) for name in FILLED}
+
+
+def fill(name: str, value: Column) -> Column:
+    """A value of a column; 0 where it is one of the "ever" numbers and missing."""
+    if name in _COUNTS:
+        return F.coalesce(value, F.lit(0).cast("bigint"))
+    if name in _VALUES:
+        return F.coalesce(value, F.lit(0).cast("decimal(18,2)"))
+    return value
 
 
 def _in_cents(money: Column) -> Column:

@@ -103,7 +103,8 @@ class Processor:
         self.tell = tell
         self._spool = spool
         self.left_undone = look_in_hand(self.files, settings) is not None
-        self.clock = FileClock(self.files.now_ms(settings.path("checkpoints", "clock")))
+        self.clock = FileClock(0)
+        self.set_clock()
         troubles = read_troubles(self.files, settings)
         self.waits = Waits(lambda told: write_troubles(self.files, settings, told), troubles)
         unmoved = {*accounts_in_hand(self.files, settings).values()}
@@ -124,6 +125,10 @@ class Processor:
             yield
         finally:
             self.closing = True
+
+    def set_clock(self) -> None:
+        """Set the clock by the file system's: reckoned on, it stops while this machine sleeps."""
+        self.clock.set(self.files.now_ms(self.settings.path("checkpoints", "clock")))
 
     def end_last_batch(self, spark: SparkSession, after: AfterBatch | None = None) -> None:
         """Do what the last batch of an earlier stream did not come to, and clear up after it.
@@ -239,6 +244,7 @@ class Processor:
                 row = with_file(row, drop)
                 if self.ledger.is_ingested(drop.drop_id):
                     settled.append(as_duplicate(row))
+                    drop.spool.unlink()  # the archive has these bytes
                 elif any(each.drop.drop_id == drop.drop_id for each in decoded):
                     repeats.append(row)
                 else:

@@ -62,6 +62,8 @@ def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
     landed = processor.files.list(processor.settings.landing)
     processor.tell(LandingSeen([info for info in landed if is_drop(info)]))
     processor.waits.keep(landed)
+    if not all(map(is_drop, landed)):
+        processor.set_clock()  # by which it is told whether they may still become drops
     refused: list[tuple[FileInfo, str]] = []
     new: list[FileInfo] = []
     for info in filter(processor.waits.is_due, landed):
@@ -124,4 +126,4 @@ def _is_filling(processor: Processor, folder: FileInfo, info: FileInfo) -> bool:
 def _may_grow(processor: Processor, info: FileInfo) -> bool:
     """Tell whether a file was changed a short while ago; one dated ahead was given that time."""
     age = processor.clock.now() - info.modified_at
-    return timedelta(0) <= age < timedelta(minutes=processor.settings.settle_minutes)
+    return timedelta(minutes=-1) <= age < timedelta(minutes=processor.settings.settle_minutes)

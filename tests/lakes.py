@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -111,7 +112,7 @@ class DropLake:
         if processor is None:
             self._open = running
             self._ledger_version = table_version(self.spark, self.settings, LEDGER)
-        return [dict(vars(row)) for row in rows]
+        return [asdict(row) for row in rows]
 
     def _running(self) -> Processor:
         """The processor of the batch before, if what it knows of the ledger still holds."""

@@ -22,7 +22,8 @@ from lake.tables import table_path
 def read_table(spark: SparkSession, settings: Settings, name: str) -> list[dict[str, Any]]:
     """Read all rows of a table's newest version.
 
-    Values are those of Spark's ``collect``: a time is without a zone, in this machine's.
+    Values are those of Spark's ``collect``, structs as dictionaries: a time is without a zone, in
+    this machine's.
     """
     path = table_path(settings, name)
     conf = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
@@ -30,7 +31,9 @@ def read_table(spark: SparkSession, settings: Settings, name: str) -> list[dict[
     try:
         rows = bounded(lambda: _read(place))
     except StalledError:  # seen once in a hundred starts of delta-rs
-        return [row.asDict() for row in spark.read.format("delta").load(path).collect()]
+        return [
+            row.asDict(recursive=True) for row in spark.read.format("delta").load(path).collect()
+        ]
     return [{column: _as_spark(value) for column, value in row.items()} for row in rows]
 
 
@@ -43,4 +46,8 @@ def _read(place: str) -> list[dict[str, Any]]:
 def _as_spark(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone().replace(tzinfo=None)
+    if isinstance(value, list):
+        return [_as_spark(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _as_spark(each) for name, each in value.items()}
     return value

@@ -158,6 +158,8 @@ class _Past:
 
     def _kept(self, name: str) -> DataFrame | None:
         """Read the version of the moment, if there was one and Delta still keeps it."""
+        if self.moment.is_before:
+            return None
         reader = self._spark.read.format("delta")
         if name in self.moment.versions:
             reader = reader.option("versionAsOf", self.moment.versions[name])
@@ -192,6 +194,8 @@ class _Past:
         return frame
 
     def _was_not_yet(self, name: str) -> bool:
+        if self.moment.is_before:
+            return self._ledger.isEmpty()
         made = newest_snapshot(self._spark, self._settings, name).metadata().createdTime()
         return bool(made.isDefined()) and self.moment.at < from_millis(int(made.get()))
 

@@ -86,6 +86,8 @@ def _is_of(moment: Moment) -> Column:
     if first is None:
         return F.lit(False)
     is_of = version >= first
+    if moment.restored_at is not None:
+        is_of &= F.col("computed_at") >= F.lit(moment.restored_at)
     return is_of if moment.next_features is None else is_of & (version < moment.next_features)
 
 

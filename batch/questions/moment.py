@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import Row, SparkSession
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from checkpoints.ledger import State
 from lake.contract import load_contract
 from lake.errors import ConfigError, NotFoundError
+from lake.format import restored_at
 from lake.fs import from_micros
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
@@ -33,11 +34,18 @@ class Moment:
         at: what was done by then counts.
         versions: the tables whose version the ledger names; those of the others go by time.
         next_features: the version at which the features held something else, where one is known.
+        restored_at: when the tables were made anew; versions from before are of other tables.
     """
 
     at: datetime
     versions: Mapping[str, int] = field(default_factory=dict)
     next_features: int | None = None
+    restored_at: datetime | None = None
+
+    @property
+    def is_before(self) -> bool:
+        """Tell whether the tables have been made anew since then."""
+        return self.restored_at is not None and self.at < self.restored_at
 
 
 def find_moment(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
@@ -64,7 +72,7 @@ def find_moment(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
         ) from None
     if at.tzinfo is None:
         at = at.replace(tzinfo=load_contract(settings.contract).zone)
-    return Moment(at.astimezone(UTC))
+    return Moment(at.astimezone(UTC), restored_at=restored_at(spark, settings))
 
 
 def _moment_of_drop(spark: SparkSession, settings: Settings, beginning: str) -> Moment:
@@ -72,6 +80,9 @@ def _moment_of_drop(spark: SparkSession, settings: Settings, beginning: str) -> 
     at = F.unix_micros("finished_at").alias("at")
     accounts = ledger.where(F.col("drop_id").startswith(beginning)).select("drop_id", "state", at)
     done = _first_account(accounts.collect(), beginning)
+    moment = Moment(from_micros(done), restored_at=restored_at(spark, settings))
+    if moment.is_before:
+        return moment
     newest = [F.max(F.when(at <= done, F.col(each))).alias(each) for each in _VERSIONS.values()]
     known = ledger.agg(*newest).collect()[0]
     versions = {
@@ -79,7 +90,7 @@ def _moment_of_drop(spark: SparkSession, settings: Settings, beginning: str) -> 
     }
     later = F.col("features_version") > versions.get(FEATURES, -1)
     following = ledger.agg(F.min(F.when(later, F.col("features_version")))).collect()[0][0]
-    return Moment(from_micros(done), versions, following)
+    return replace(moment, versions=versions, next_features=following)
 
 
 def _first_account(accounts: list[Row], beginning: str) -> int:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from batch.standing.lake import Standing
 from checkpoints.ledger import State
 from lake.tables import FEATURES, LEDGER
+from streaming.source import is_drop_name
 
 LONG = timedelta(minutes=10)
 """How long a batch may be in hand, or a whole file wait beside an idle stream, unremarked."""
@@ -79,7 +80,7 @@ def _idle(at: Standing) -> str | None:
     since, last = at.stream_since, at.last_batch
     if since is None or at.in_hand is not None or at.pending.oldest is None:
         return None
-    if at.pending.files <= len(at.troubles):
+    if at.pending.files <= sum(is_drop_name(each.path.rpartition("/")[2]) for each in at.troubles):
         return None
     quiet = max([since, at.pending.oldest, *([last.finished_at] if last else [])])
     if at.now - quiet < LONG:

@@ -19,7 +19,7 @@ from lake.conflicts import retry_conflicts
 from lake.contract import load_contract
 from lake.fence import Fence
 from lake.fs import FileSystem
-from lake.order_rule import write_order_rule
+from lake.order_rule import making_anew
 from lake.settings import Settings
 from lake.tables import FEATURES, TABLES, open_table, table_version
 from streaming.features import differs
@@ -77,8 +77,8 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
             changes = find_changes(expected, cut.features, datetime.now(UTC))
             return _apply(spark, fence, changes)
 
-        done = retry_conflicts(replace_features, "the features")
-        write_order_rule(spark, settings, contract)
+        with making_anew(spark, settings, contract):
+            done = retry_conflicts(replace_features, "the features")
         return replace(done, repeated_rows=rows, repeated_accounts=accounts)
 
 

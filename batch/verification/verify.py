@@ -56,7 +56,7 @@ def verify(spark: SparkSession, settings: Settings, *, from_archive: bool = Fals
     - ``ledger``: its sums are those of the tables.
     - ``kpis``: the KPI tables are what the features give at the version that they name.
     - ``archive``, if asked for: snapshots, quarantine and features are what the archived files
-      say, by the contract as it is now.
+      say, each by the contract that judged it when it came.
 
     Nothing is locked: a stream may run meanwhile.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class Rehearsal:
         """Keep the features that the KPIs are computed from."""
         columns = [name for name in TABLES[FEATURES].column_names if name != "updated_at"]
         rows = after.orderBy("master_id").select(*columns).collect()
-        self.after.append([tuple(each) for each in rows])
+        self.after.append([tuple(each.asDict(recursive=True).values()) for each in rows])
         return compare_kpis(before, after)
 
 
@@ -97,7 +98,7 @@ def rehearsal(lake: DropLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def account_of(run: DryRun) -> dict[str, Any]:
     """Give a dry run's account as the lake gives those of the stream."""
-    return {**vars(run.account), "account_id": ""}
+    return {**asdict(run.account), "account_id": ""}
 
 
 def kpis(lake: DropLake) -> dict[Group, dict[str, Any]]:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from batch.questions.ask import lake_names
 from batch.restore import RestoreError, restore
 from batch.verification.verify import verify
+from checkpoints.in_hand import staging_path
 from lake.errors import ConfigError
 from lake.fs import FileSystem
 from lake.initialise import initialise
@@ -20,7 +23,7 @@ from lake.native_files import NativeFiles
 from lake.native_tables import NativeTables
 from lake.reading import Question
 from lake.settings import Settings
-from lake.tables import FEATURES, KPI_HISTORY, LEDGER
+from lake.tables import FEATURES, KPI_HISTORY, LEDGER, table_path
 from tests.expected import differences
 from tests.lakes import DropLake
 from tests.oracle import File, Oracle
@@ -79,10 +82,12 @@ def test_a_lake_of_the_version_before_is_taken_over(old_lake: DropLake, tmp_path
     told = sorted(old_lake.rows(LEDGER, *TOLD))
     runs = old_lake.count(KPI_HISTORY)
 
+    old_lake.files.chmod(settings.tables, 0o710)
+
     done = restore(spark, settings)
 
-    oracle = Oracle()
-    for drop in drops_of(old_lake, tmp_path):
+    drops, oracle = drops_of(old_lake, tmp_path), Oracle()
+    for drop in drops:
         oracle.take([drop])
     found = differences(old_lake, oracle)
     assert {name: rows for name, rows in found.items() if name != LEDGER} == {}
@@ -90,7 +95,38 @@ def test_a_lake_of_the_version_before_is_taken_over(old_lake: DropLake, tmp_path
     assert old_lake.count(KPI_HISTORY) == runs
     assert (done.customers, done.accounts) == (old_lake.count(FEATURES), len(told))
     assert old_lake.files.exists(f"{done.set_aside}/{FEATURES}/_delta_log")
+    modes = {each.name: each.mode for each in old_lake.files.list(settings.path())}
+    assert modes["tables"] == 0o710
     assert initialise(spark, settings) == []
+    assert verify(spark, settings, from_archive=True).differences == ()
+    first = Oracle()
+    first.take(each for each in drops if each.name == "1.csv")
+    [drop_id] = {each["drop_id"] for each in old_lake.ledger() if each["path"].endswith("/1.csv")}
+    lake_names(spark, settings, drop_id)
+    found = spark.table(f"global_temp.{FEATURES}").select("master_id").collect()
+    assert sorted(name for (name,) in found) == [each["master_id"] for each in first.features()]
+
+
+def test_what_a_kill_left_out_of_the_ledger_is_taken_from_the_features_commit(
+    old_lake: DropLake,
+) -> None:
+    """A version before that was killed just before its ledger's commit has lost nothing.
+
+    Nor does what it had in hand, in the form of then, keep a start from going on.
+    """
+    spark, settings = old_lake.spark, old_lake.settings
+    path = table_path(settings, LEDGER)
+    told = sorted(old_lake.rows(LEDGER, *TOLD))
+    in_last_commit = F.col("path").rlike("/(some bad|refused).csv$")
+    DeltaTable.forPath(spark, path).delete(in_last_commit)
+    staged = f"{staging_path(settings)}/1/7"
+    old_lake.files.mkdirs(staged)
+    old_lake.files.write_text(f"{staged}/_files.json", '["some bad.csv"]')
+
+    restore(spark, settings)
+
+    assert sorted(old_lake.rows(LEDGER, *TOLD)) == told
+    assert old_lake.take() == []
     assert verify(spark, settings, from_archive=True).differences == ()
 
 

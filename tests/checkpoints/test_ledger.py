@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -18,7 +19,7 @@ SOUND = LedgerRow(
 
 def with_rows(**rows: int) -> LedgerRow:
     """Take some of the rows for others."""
-    return LedgerRow(**{**vars(SOUND), **{f"rows_{name}": count for name, count in rows.items()}})
+    return LedgerRow(**{**asdict(SOUND), **{f"rows_{name}": count for name, count in rows.items()}})
 
 
 def test_an_account_that_adds_up_is_sound() -> None:

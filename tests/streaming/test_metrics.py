@@ -100,7 +100,7 @@ def test_the_numbers_are_the_ledgers_and_name_nobody(
     with served(lake) as (stream, telemetry):
         for name, text in content.items():
             lake.put(name, text)
-        lake.put("no drop.txt", "x")
+        lake.put("no drop.txt", "x", modified_ms=1_640_000_000_000)
         wait_for(lambda: lake.files.list(lake.settings.landing) == [], "an empty landing")
         lake.put("one more.csv", csv(row("someone"), row("someone else", value_online="abc")))
         wait_for(lambda: len(lake.ledger()) == len(content) + 2, "all accounts")
