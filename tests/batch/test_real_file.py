@@ -68,7 +68,7 @@ def test_the_kpis_are_the_published_ones(lake: DropLake) -> None:
 
 def test_the_narrower_layout_changes_nothing(lake: DropLake, real_data: Path) -> None:
     """All rows of the layout without store types are `unchanged`, and store types are kept."""
-    identity = ("drop_id", "drop_time", "row_no", "updated_at")
+    identity = ("drop_id", "drop_time", "row_no", "value_places", "updated_at")
     values = lake.table(FEATURES).drop(*identity).orderBy("master_id").toArrow()
     assert values["store_type"].null_count == 0
 

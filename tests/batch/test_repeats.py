@@ -31,7 +31,8 @@ def doubled(lake: DropLake) -> DropLake:
         "finished_at": F.current_timestamp(),
     }
     again = ledger.where(both).withColumns(second).select(*ledger.columns)
-    alike = {"path": F.concat(F.col("path"), F.lit("~2.csv")), **second}
+    file = {"path": F.concat(F.col("path"), F.lit("~2.csv")), "account_id": F.lit("of its own")}
+    alike = file | second
     same = ledger.where(other).withColumns(alike).select(*ledger.columns)
     append(lake, LEDGER, again.unionByName(same))
     for name in (SNAPSHOTS, QUARANTINE):
