@@ -82,6 +82,8 @@ def test_a_lake_of_the_version_before_is_taken_over(old_lake: DropLake, tmp_path
     told = sorted(old_lake.rows(LEDGER, *TOLD))
     runs = old_lake.count(KPI_HISTORY)
 
+    old_lake.files.chmod(settings.tables, 0o700)
+
     done = restore(spark, settings)
 
     drops, oracle = drops_of(old_lake, tmp_path), Oracle()
