@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis
 
 from lake.session import QUICK_START
 from lake.settings import Settings, spark_default
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 # What it finds is shown where a test fails.
 pytest.register_assert_rewrite("tests.expected")
+
+# How long an example takes says nothing of the rule: the machine may be busy.
+hypothesis.register_profile("flo", deadline=None)
+hypothesis.load_profile("flo")
 
 REAL = Path(os.environ.get("FLO_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
