@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.contract import load_contract
+from lake.contract import Column, Contract, load_contract
 from lake.replacing import OLD
 from lake.settings import Settings
 from lake.tables import SNAPSHOTS, TABLES
@@ -19,6 +20,16 @@ from streaming.features import complete, fold_snapshots, unpack
 from streaming.steps import as_placed, pick_candidates, step, step_once
 
 CONTRACT = load_contract(Settings().contract)
+# A site's own: its suppliers always give a platform, and not always the orders online.
+OF_A_SITE = CONTRACT.model_copy(
+    update={
+        "columns": CONTRACT.columns
+        | {
+            "platform_type": Column(type="text", required=True),
+            "order_num_total_ever_online": Column(type="count"),
+        }
+    }
+)
 COLUMNS = TABLES[SNAPSHOTS].columns
 # Few values, so that rows without a change and rows of the same moment are frequent.
 CELLS: dict[str, list[Any]] = {
@@ -33,9 +44,11 @@ CELLS: dict[str, list[Any]] = {
 }
 
 
-def draw(chance: random.Random, drop_id: str, customers: int) -> list[dict[str, Any]]:
+def draw(
+    chance: random.Random, drop_id: str, customers: int, contract: Contract = CONTRACT
+) -> list[dict[str, Any]]:
     """Make a drop's rows: some customers twice, some not at all."""
-    lacking = chance.sample(CONTRACT.optional, chance.randint(0, 3))
+    lacking = chance.sample(contract.optional, chance.randint(0, 3))
     rows = []
     for row_no in range(customers):
         row = {name: chance.choice(values) for name, values in CELLS.items()}
@@ -53,6 +66,22 @@ def draw(chance: random.Random, drop_id: str, customers: int) -> list[dict[str, 
 def snapshots(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     """Make a frame of them."""
     return spark.createDataFrame(rows, COLUMNS).coalesce(1)
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, OF_A_SITE], ids=["shipped", "of a site"])
+def test_a_stored_row_tells_what_it_was_made_of(spark: SparkSession, contract: Contract) -> None:
+    """Of each column the place and the value that its snapshots give: so a row can be compared."""
+    chance = random.Random(20211221)
+    rows = [row for name in "bde" for row in draw(chance, name * 64, 40, contract)]
+    folded = fold_snapshots(snapshots(spark, rows), contract)
+    now = F.lit(datetime(2021, 12, 21, tzinfo=UTC)).alias("updated_at")
+    features = complete(folded.select("master_id", *unpack(contract), now)).localCheckpoint()
+
+    again = as_placed(features.withColumn(OLD, F.lit(None)), contract).drop(OLD)
+
+    expected = folded.drop("rows").orderBy("master_id")
+    assert_df_equality(again.orderBy("master_id"), expected, ignore_nullable=True)
+    assert features.where("order_num_total_ever_online IS NULL").isEmpty()
 
 
 def test_one_drop_is_planned_alike_by_join_and_by_order(spark: SparkSession) -> None:
