@@ -5,21 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 from streaming.patience import LONGEST_PAUSE, Patience
-
-
-class Clock:
-    """A clock that only the test moves."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
+from tests.clock import Clock
 
 
 def test_pauses_grow_and_their_sum_is_the_time_that_was_given() -> None:
     """Each pause is twice the one before, up to half a minute; the last one ends on time."""
-    clock, pauses = Clock(), []
+    clock, pauses = Clock(100.0), []
     patience = Patience(300, clock=clock)
     while (pause := patience.pause()) is not None:
         pauses.append(pause)
@@ -32,7 +23,7 @@ def test_pauses_grow_and_their_sum_is_the_time_that_was_given() -> None:
 
 def test_slow_failures_are_as_lasting_as_quick_ones() -> None:
     """Time alone is no sign that the trouble is over: tries of an hour are given up, too."""
-    clock = Clock()
+    clock = Clock(100.0)
     patience = Patience(300, clock=clock)
     assert patience.pause() == 1
     clock.now += 3600
@@ -41,7 +32,7 @@ def test_slow_failures_are_as_lasting_as_quick_ones() -> None:
 
 def test_once_the_work_has_got_on_trouble_is_new() -> None:
     """A stream of weeks meets trouble more than once, and bears each as long."""
-    clock = Clock()
+    clock = Clock(100.0)
     patience = Patience(5, clock=clock)
     assert [patience.pause(), patience.pause()] == [1, 2]
     patience.got_on()

@@ -11,21 +11,12 @@ from checkpoints.troubles import Trouble
 from lake.errors import AccessError
 from lake.fs import FileInfo
 from streaming.waiting import LONGEST_PAUSE, Waits
+from tests.clock import Clock
 
 FILE = FileInfo("/l/a.csv", 10, 1_640_000_000_000, False, "ada", 0o600, 7)
 OTHER = replace(FILE, path="/l/b.csv", file_id=8)
 DENIED = AccessError("Cannot read /l/a.csv: ask.")
 TOLD = Trouble("/l/a.csv", str(DENIED))
-
-
-class Clock:
-    """A clock that is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 @pytest.fixture

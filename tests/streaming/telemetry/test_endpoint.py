@@ -14,18 +14,9 @@ from lake.settings import Settings
 from streaming.events import LandingSeen, StreamBegan, StreamWorks
 from streaming.telemetry.endpoint import AGAIN_SECONDS, Endpoint
 from streaming.telemetry.telemetry import Telemetry
+from tests.clock import Clock
 
 LOOPBACK = "127.0.0.1"
-
-
-class Clock:
-    """A clock that only the test moves."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
 
 
 @pytest.fixture

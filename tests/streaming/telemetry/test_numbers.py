@@ -27,6 +27,7 @@ from streaming.events import (
 )
 from streaming.phases import Phase, phase, timed_phases
 from streaming.telemetry.numbers import Numbers
+from tests.clock import Clock
 from tests.processes import ROOT
 
 NOW = 1_700_000_000.0
@@ -48,20 +49,10 @@ REJECTED = replace(
 )  # fmt: skip
 
 
-class Clock:
-    """A clock that only the test moves."""
-
-    now = NOW
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     """Begin at a certain time."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture
