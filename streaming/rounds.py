@@ -62,8 +62,6 @@ def settle_landing(spark: SparkSession, processor: Processor) -> list[FileInfo]:
     landed = processor.files.list(processor.settings.landing)
     processor.tell(LandingSeen([info for info in landed if is_drop(info)]))
     processor.waits.keep(landed)
-    if not all(map(is_drop, landed)):
-        processor.set_clock()  # by which it is told whether they may still become drops
     refused: list[tuple[FileInfo, str]] = []
     new: list[FileInfo] = []
     for info in filter(processor.waits.is_due, landed):
@@ -125,5 +123,12 @@ def _is_filling(processor: Processor, folder: FileInfo, info: FileInfo) -> bool:
 
 def _may_grow(processor: Processor, info: FileInfo) -> bool:
     """Tell whether a file was changed a short while ago; one dated ahead was given that time."""
+    if _is_young(processor, info):
+        return True
+    processor.set_clock()  # before a file is refused by it
+    return _is_young(processor, info)
+
+
+def _is_young(processor: Processor, info: FileInfo) -> bool:
     age = processor.clock.now() - info.modified_at
     return timedelta(minutes=-1) <= age < timedelta(minutes=processor.settings.settle_minutes)
