@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.commits import read_commits_after
-from checkpoints.ledger import LedgerRow
+from checkpoints.ledger import VERSION_COLUMNS, LedgerRow
 from checkpoints.lock import StreamLock
 from lake.errors import no_table
 from lake.format import require_format
@@ -25,12 +25,6 @@ from lake.tables import (
     table_path,
     table_version,
 )
-
-_VERSIONS = {
-    SNAPSHOTS: "snapshots_version",
-    QUARANTINE: "quarantine_version",
-    FEATURES: "features_version",
-}
 
 
 @dataclass(frozen=True)
@@ -135,10 +129,10 @@ def leave_out(frame: DataFrame, drop_ids: Iterable[str]) -> DataFrame:
 
 def _read_tails(spark: SparkSession, settings: Settings, ledger: DataFrame) -> dict[str, _Tail]:
     """Read of each table the commits that are newer than the ledger knows, and lack an account."""
-    known = ledger.agg(*[F.max(each).alias(each) for each in _VERSIONS.values()]).collect()[0]
+    known = ledger.agg(*[F.max(each).alias(each) for each in VERSION_COLUMNS.values()]).collect()[0]
     tails = {
         name: _read_tail(spark, settings, name, -1 if known[column] is None else known[column])
-        for name, column in _VERSIONS.items()
+        for name, column in VERSION_COLUMNS.items()
     }
     accounts = [row for tail in tails.values() for rows in tail.accounts.values() for row in rows]
     done = _find_done(ledger, accounts)

@@ -13,7 +13,7 @@ from batch.verification.archive_reading import ArchiveReading, read_archive
 from batch.verification.recompute import recompute_features
 from checkpoints.commits import read_commits_after
 from checkpoints.in_hand import staging_path
-from checkpoints.ledger import State, rows_frame
+from checkpoints.ledger import VERSION_COLUMNS, State, rows_frame
 from checkpoints.lock import StreamLock, holding
 from lake.contract import Contract, load_contract
 from lake.ddl import create_tables
@@ -36,12 +36,6 @@ from lake.tables import (
 )
 
 log = structlog.get_logger()
-
-_VERSIONS = {
-    SNAPSHOTS: "snapshots_version",
-    QUARANTINE: "quarantine_version",
-    FEATURES: "features_version",
-}
 
 
 class RestoreError(FloError):
@@ -205,7 +199,7 @@ def _write(
     _append(fresh, FEATURES, features.withColumn("updated_at", F.col("at")))
     versions = {
         column: F.when(F.col(column).isNotNull(), F.lit(table_version(spark, fresh, name)))
-        for name, column in _VERSIONS.items()
+        for name, column in VERSION_COLUMNS.items()
     }
     _append(fresh, LEDGER, accounts.withColumns(versions))
     ledger, now = f"delta.`{table_path(fresh, LEDGER)}`", datetime.now(UTC).isoformat()

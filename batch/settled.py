@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from batch.cut import read_at, require_tables
 from checkpoints.commits import read_commits_after
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, SNAPSHOTS, table_path, table_version
+from lake.tables import FEATURES, LEDGER, table_path, table_version
 
 _ACCOUNT = ("drop_id", "state", "features_version")
 
@@ -20,7 +20,6 @@ class Settled:
     """Tables that agree: of the ledger only ``drop_id, state, features_version``."""
 
     features: DataFrame
-    snapshots: DataFrame
     ledger: DataFrame
 
     def is_ingested(self, drop_id: str) -> bool:
@@ -30,12 +29,10 @@ class Settled:
 
 
 def read_settled(spark: SparkSession, settings: Settings) -> Settled:
-    """Read features, snapshots and ledger so that they agree, whatever a stream is doing.
+    """Read features and ledger so that they agree, whatever a stream is doing.
 
-    A batch becomes true with its commit on the features (see :mod:`checkpoints.recovery`):
-
-    - snapshots of drops that are not in the features are left out;
-    - a drop that is in the features and lacks its ledger row has one here, from the commit.
+    A batch becomes true with its commit on the features (see :mod:`checkpoints.recovery`): a drop
+    that is in them and lacks its ledger row has one here, from the commit.
 
     Raises:
         NotFoundError: there are no tables yet.
@@ -44,11 +41,7 @@ def read_settled(spark: SparkSession, settings: Settings) -> Settled:
     # The features first: what their version holds is in the others already.
     version = table_version(spark, settings, FEATURES)
     features = read_at(spark, settings, FEATURES, version)
-    ledger = _read_accounts(spark, settings, version)
-    snapshots = spark.read.format("delta").load(table_path(settings, SNAPSHOTS))
-    is_in = (F.col("state") == "ingested") & (F.col("features_version") <= version)
-    counted = ledger.where(is_in).select("drop_id").distinct()
-    return Settled(features, snapshots.join(F.broadcast(counted), "drop_id", "left_semi"), ledger)
+    return Settled(features, _read_accounts(spark, settings, version))
 
 
 def _read_accounts(spark: SparkSession, settings: Settings, version: int) -> DataFrame:

@@ -17,11 +17,17 @@ from pyspark.sql import functions as F
 from lake.errors import FloError
 from lake.fence import Fence
 from lake.fs import FileInfo, FileKey, file_key, from_millis
-from lake.tables import LEDGER, TABLES, table_path
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TIMES = ("modified_at", "first_seen_at", "drop_time", "started_at", "finished_at")
-_VERSIONS = ("snapshots_version", "quarantine_version", "features_version")
+VERSION_COLUMNS = {
+    SNAPSHOTS: "snapshots_version",
+    QUARANTINE: "quarantine_version",
+    FEATURES: "features_version",
+}
+"""Where an account names the version of a table that its batch made."""
+
 _INDEXED = (
     "account_id",
     "file_id",
@@ -201,7 +207,7 @@ class Ledger:
         table = spark.read.format("delta").load(self._path)
         wanted = [
             F.unix_millis(name).alias(name) if name in _TIMES else F.col(name)
-            for name in (*_INDEXED, *_VERSIONS)
+            for name in (*_INDEXED, *VERSION_COLUMNS.values())
         ]
         for row in table.select(*wanted).toLocalIterator():
             values = row.asDict()
@@ -223,7 +229,7 @@ class Ledger:
             self._places.add(row.archived_path)
         if row.batch_id is not None:
             self._last_batch = max(row.batch_id, self._last_batch)
-        for name in _VERSIONS:
+        for name in VERSION_COLUMNS.values():
             value = getattr(row, name)
             if value is not None:
                 self._newest[name] = max(value, self._newest.get(name, -1))

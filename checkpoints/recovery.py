@@ -14,19 +14,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from checkpoints.commits import RECOVERED, read_commits_after
-from checkpoints.ledger import Ledger, LedgerRow, State
+from checkpoints.ledger import VERSION_COLUMNS, Ledger, LedgerRow, State
 from lake.fence import Fence, number_of
 from lake.settings import Settings
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, newest_snapshot
 
 log = structlog.get_logger()
 
-# Where the ledger names a version of a table.
-_VERSIONS = {
-    FEATURES: "features_version",
-    SNAPSHOTS: "snapshots_version",
-    QUARANTINE: "quarantine_version",
-}
 _COMMITS_LOOKED_AT = 20
 """Most commits that a start looks at again and again."""
 
@@ -66,7 +60,7 @@ def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
 
     Each start is a commit itself, and the ledger names none of a start that found no drop.
     """
-    for table, column in _VERSIONS.items():
+    for table, column in VERSION_COLUMNS.items():
         newest = newest_snapshot(spark, fence.settings, table)
         known = max(ledger.newest_version(column), number_of(newest, RECOVERED))
         if newest.version() - known > _COMMITS_LOOKED_AT:
@@ -75,7 +69,7 @@ def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
 
 def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[LedgerRow]:
     completed: list[LedgerRow] = []
-    known = ledger.newest_version(_VERSIONS[FEATURES])
+    known = ledger.newest_version(VERSION_COLUMNS[FEATURES])
     for version, rows in read_commits_after(spark, settings, FEATURES, known).items():
         missing = [row for row in rows if ledger.find(row.account_id) is None]
         completed += [
@@ -88,7 +82,7 @@ def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> li
 
 def _roll_back(spark: SparkSession, fence: Fence, ledger: Ledger, table: str) -> list[str]:
     """Delete the rows of drops that were written after the newest account and have none."""
-    known = ledger.newest_version(_VERSIONS[table])
+    known = ledger.newest_version(VERSION_COLUMNS[table])
     orphans = sorted(
         {
             row.drop_id

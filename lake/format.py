@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import LEDGER, newest_snapshot
+from lake.tables import LEDGER, read_property, table_version
 
 PROPERTY = "flo.format"
 RESTORED = "flo.restored_at"
@@ -25,11 +25,8 @@ def require_format(spark: SparkSession, settings: Settings) -> None:
     Raises:
         ConfigError: an older or a newer program has made it.
     """
-    ledger = newest_snapshot(spark, settings, LEDGER)
-    if ledger.version() >= 0:
-        configuration = ledger.metadata().configuration()
-        found = configuration.apply(PROPERTY) if configuration.contains(PROPERTY) else None
-        check_format(found, settings)
+    if table_version(spark, settings, LEDGER) >= 0:
+        check_format(read_property(spark, settings, LEDGER, PROPERTY), settings)
 
 
 def check_format(found: str | None, settings: Settings) -> None:
@@ -54,6 +51,5 @@ def check_format(found: str | None, settings: Settings) -> None:
 
 def restored_at(spark: SparkSession, settings: Settings) -> datetime | None:
     """Tell when the tables were made anew; None where they are those that were made first."""
-    configuration = newest_snapshot(spark, settings, LEDGER).metadata().configuration()
-    told = configuration.apply(RESTORED) if configuration.contains(RESTORED) else None
+    told = read_property(spark, settings, LEDGER, RESTORED)
     return datetime.fromisoformat(told) if told else None

@@ -15,7 +15,7 @@ from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import FEATURES, newest_snapshot, table_path
+from lake.tables import FEATURES, read_property, table_path
 
 ORDER_RULE = "flo.order_rule"
 
@@ -26,7 +26,7 @@ def require_order_rule(spark: SparkSession, settings: Settings, contract: Contra
     Raises:
         ConfigError: by another one; a table that tells none is taken as it is.
     """
-    made_by = read_order_rule(spark, settings)
+    made_by = read_property(spark, settings, FEATURES, ORDER_RULE)
     if made_by not in (None, contract.order_rule):
         raise ConfigError(
             f"The features were made by another order rule than the contract {settings.contract} "
@@ -35,22 +35,17 @@ def require_order_rule(spark: SparkSession, settings: Settings, contract: Contra
         )
 
 
-def read_order_rule(spark: SparkSession, settings: Settings) -> str | None:
-    """Read the rule that the features were made by; None where they tell none."""
-    configuration = newest_snapshot(spark, settings, FEATURES).metadata().configuration()
-    return str(configuration.apply(ORDER_RULE)) if configuration.contains(ORDER_RULE) else None
-
-
 @contextmanager
 def making_anew(spark: SparkSession, settings: Settings, contract: Contract) -> Iterator[None]:
     """Have the features tell the contract's rule once the block, which makes them by it, is done.
 
     Until then they tell one that is no contract's: killed in between, they may be of either.
     """
-    if read_order_rule(spark, settings) != contract.order_rule:
+    is_another = read_property(spark, settings, FEATURES, ORDER_RULE) != contract.order_rule
+    if is_another:
         _write(spark, settings, f"being made anew by: {contract.order_rule}")
     yield
-    if read_order_rule(spark, settings) != contract.order_rule:
+    if is_another:
         _write(spark, settings, contract.order_rule)
 
 

@@ -225,6 +225,12 @@ def newest_snapshot(spark: SparkSession, settings: Settings, name: str) -> Any:
     return log.update(False, *defaults)
 
 
+def read_property(spark: SparkSession, settings: Settings, name: str, key: str) -> str | None:
+    """Read a property of a table that is there; None where it has none of that name."""
+    configuration = newest_snapshot(spark, settings, name).metadata().configuration()
+    return str(configuration.apply(key)) if configuration.contains(key) else None
+
+
 def properties_of(table: Table, settings: Settings) -> dict[str, str]:
     """Delta's properties of a table; its own retention, if it has one, wins."""
     return _CHECKPOINTS | retention(settings) | table.properties

@@ -10,20 +10,15 @@ from datetime import UTC, datetime
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import State
+from checkpoints.ledger import VERSION_COLUMNS, State
 from lake.contract import load_contract
 from lake.errors import ConfigError, NotFoundError
 from lake.format import restored_at
 from lake.fs import from_micros
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
+from lake.tables import FEATURES, LEDGER, table_path
 
 _DROP_ID = re.compile(r"[0-9a-f]{6,64}", re.IGNORECASE)
-_VERSIONS = {
-    FEATURES: "features_version",
-    SNAPSHOTS: "snapshots_version",
-    QUARANTINE: "quarantine_version",
-}
 
 
 @dataclass(frozen=True)
@@ -83,10 +78,12 @@ def _moment_of_drop(spark: SparkSession, settings: Settings, beginning: str) -> 
     moment = Moment(from_micros(done), restored_at=restored_at(spark, settings))
     if moment.is_before:
         return moment
-    newest = [F.max(F.when(at <= done, F.col(each))).alias(each) for each in _VERSIONS.values()]
+    newest = [
+        F.max(F.when(at <= done, F.col(each))).alias(each) for each in VERSION_COLUMNS.values()
+    ]
     known = ledger.agg(*newest).collect()[0]
     versions = {
-        name: int(known[each]) for name, each in _VERSIONS.items() if known[each] is not None
+        name: int(known[each]) for name, each in VERSION_COLUMNS.items() if known[each] is not None
     }
     later = F.col("features_version") > versions.get(FEATURES, -1)
     following = ledger.agg(F.min(F.when(later, F.col("features_version")))).collect()[0][0]
