@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.kpis.changes import KpiChange, compare_kpis
-from batch.settled import Settled, read_settled
+from checkpoints.consistent_view import ConsistentView, read_consistent_view
 from checkpoints.ledger import LedgerRow, State
 from lake.contract import Contract
 from lake.errors import AccessError, DropRejected
@@ -93,13 +93,13 @@ def dry_run(
         >>> dry_run(spark, settings, contract, Path("new.csv"), now).account.rows_inserted
         17
     """
-    settled = read_settled(spark, settings)
+    view = read_consistent_view(spark, settings)
     require_order_rule(spark, settings, contract)
     with scratch("dry-run") as folder:
         drop = _take_in(settings, file, folder / "drop", now)
         opened = open_account(drop.info, contract, started_at=now, first_seen_at=now)
         account = replace(with_file(opened, drop), archived_sha256=None)
-        if settled.is_ingested(drop.drop_id):
+        if view.is_ingested(drop.drop_id):
             return DryRun(as_duplicate(account))
         staged = drop.spool.with_suffix(".parquet")
         try:
@@ -117,7 +117,7 @@ def dry_run(
         rows = spark.read.parquet(staged.as_uri())
         constraints = Constraints.of(spark, settings)
         with judging(spark, rows, [(drop, found)], contract, constraints) as judged:
-            return _weigh(spark, contract, account, judged, settled)
+            return _weigh(spark, contract, account, judged, view)
 
 
 def apply_rows(features: DataFrame, rows: DataFrame) -> DataFrame:
@@ -148,7 +148,7 @@ def _weigh(
     contract: Contract,
     account: LedgerRow,
     judged: Judgement,
-    settled: Settled,
+    view: ConsistentView,
 ) -> DryRun:
     """Complete the account of a drop that could be read, and compare the KPIs."""
     judged_account = with_verdict(account, judged.verdicts[str(account.drop_id)])
@@ -160,14 +160,14 @@ def _weigh(
         contract,
         judged.accepted,
         account.started_at,
-        settled.features,
+        view.features,
         one_drop=True,
         kept=judged.kept,
     )
     try:
         ingested = with_outcomes(judged_account, upsert.outcomes)
         with compiling(spark):  # of all customers, however few rows the drop has
-            kpis = compare_kpis(settled.features, apply_rows(settled.features, upsert.rows))
+            kpis = compare_kpis(view.features, apply_rows(view.features, upsert.rows))
     finally:
         upsert.release()
     return DryRun(ingested, reasons, _count_each(judged.accepted, "warnings"), tuple(kpis))

@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -34,11 +33,12 @@ from batch.kpis.tables import KPI_TABLES, Shown, find_shown, write_run
 from batch.kpis.values import Values, add_changes, count_anew
 from lake.causes import condition_of, recognise, tell
 from lake.conflicts import CONFLICTS, retry_conflicts
-from lake.errors import FloError, no_table
+from lake.delta import require_table, table_version
+from lake.errors import FloError
 from lake.session import build_session
 from lake.settings import Settings
 from lake.sizing import sized_for
-from lake.tables import FEATURES, table_path, table_version
+from lake.tables import FEATURES
 
 log = structlog.get_logger()
 
@@ -79,8 +79,7 @@ def compute_kpis(spark: SparkSession, settings: Settings, *, full: bool = False)
         >>> compute_kpis(spark, settings)
         KpiRun(features_version=7, computed=('channel_kpis', …), counted='')
     """
-    if not DeltaTable.isDeltaTable(spark, table_path(settings, FEATURES)):
-        raise no_table(FEATURES, settings.tables)
+    require_table(spark, settings, FEATURES)
     return retry_conflicts(lambda: _run(spark, settings, full), "the KPI tables")
 
 

@@ -17,6 +17,7 @@ from checkpoints.ledger import VERSION_COLUMNS, State, rows_frame
 from checkpoints.lock import StreamLock, holding
 from lake.contract import Contract, load_contract
 from lake.ddl import create_tables
+from lake.delta import table_version
 from lake.errors import FloError, no_table
 from lake.fence import FENCED, Fence
 from lake.format import RESTORED
@@ -24,16 +25,7 @@ from lake.fs import FileSystem
 from lake.initialise import NEW_TABLES, OWN, let_read
 from lake.java import java_class
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    KPI_HISTORY,
-    LEDGER,
-    QUARANTINE,
-    SNAPSHOTS,
-    TABLES,
-    table_path,
-    table_version,
-)
+from lake.tables import FEATURES, KPI_HISTORY, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 
 log = structlog.get_logger()
 

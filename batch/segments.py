@@ -15,18 +15,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from batch.cut import read_at
 from lake.conflicts import retry_conflicts
-from lake.errors import NotFoundError, no_table
+from lake.delta import has_table, read_table, require_table, table_version
+from lake.errors import NotFoundError
 from lake.settings import Settings
-from lake.tables import (
-    CUSTOMER_SEGMENTS,
-    FEATURES,
-    ON_DEMAND,
-    properties_of,
-    table_path,
-    table_version,
-)
+from lake.tables import CUSTOMER_SEGMENTS, FEATURES, ON_DEMAND, properties_of, table_path
 
 # By recency score and frequency score, in the spelling of the published analysis.
 SEGMENTS = (
@@ -88,10 +81,9 @@ def compute_segments(
         NotFoundError: there are no features, or no customer in them has a ``last_order_date``.
         TransientError: other runs kept replacing the table.
     """
+    require_table(spark, settings, FEATURES)
     version = table_version(spark, settings, FEATURES)
-    if version < 0:
-        raise no_table(FEATURES, settings.tables)
-    features = read_at(spark, settings, FEATURES, version)
+    features = read_table(spark, settings, FEATURES, version)
     newest = features.agg(F.max("last_order_date").alias("newest")).collect()[0]["newest"]
     if newest is None:
         raise NotFoundError(
@@ -99,7 +91,7 @@ def compute_segments(
             "take in a drop first (`flo drop FILE`)."
         )
     day = day or newest + _LATER
-    is_first = table_version(spark, settings, CUSTOMER_SEGMENTS) < 0
+    is_first = not has_table(spark, settings, CUSTOMER_SEGMENTS)
     frame = segment_customers(features, day)
     retry_conflicts(lambda: _replace(settings, frame, version, day), CUSTOMER_SEGMENTS)
     return SegmentRun(version, day, newest, is_first)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.ledger import LedgerRow, from_metadata
+from checkpoints.ledger import VERSION_COLUMNS, LedgerRow, State, from_metadata
+from lake.delta import newest_snapshot, open_table
 from lake.fence import number_of
 from lake.settings import Settings
-from lake.tables import newest_snapshot, open_table
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 
 RECOVERED = "flo-recovered"
 """Under which name a table keeps the version up to which recovery has looked at its commits."""
@@ -45,3 +50,72 @@ def read_commits_after(
         int(each["version"]): from_metadata(each["userMetadata"])
         for each in commits.select("version", "userMetadata").collect()
     }
+
+
+class Accounts(Protocol):
+    """What is asked of the ledger, whether it is in memory or a table."""
+
+    def newest_version(self, column: str) -> int:
+        """Newest table version that an account names; -1 where none does."""
+
+    def recorded(self, rows: Sequence[LedgerRow]) -> tuple[set[str], set[str]]:
+        """Of these accounts the ids of those that it has, and of their drops the ingested ones."""
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """What the tables have and the ledger lacks.
+
+    A batch becomes true with its commit on the features, which carries the accounts of its drops.
+
+    Attributes:
+        accounts: of batches that are true; they only have to be written into the ledger.
+        begun: by table, the drops of a batch that is not: their rows do not count.
+    """
+
+    accounts: tuple[LedgerRow, ...]
+    begun: Mapping[str, frozenset[str]]
+
+    @property
+    def drops(self) -> frozenset[str]:
+        """All drops that it is about."""
+        named = (row.drop_id for row in self.accounts if row.drop_id)
+        return frozenset(named).union(*self.begun.values())
+
+
+def read_unrecorded(
+    spark: SparkSession, settings: Settings, ledger: Accounts, version: int
+) -> Unrecorded:
+    """Find what is beyond the ledger, in the commits that are newer than it names.
+
+    Commits of others, such as a compaction's, carry no accounts and are passed over.
+
+    Args:
+        spark: the session of the caller.
+        settings: where the tables are.
+        ledger: read before the tables.
+        version: of the features: later commits on them do not count.
+    """
+    commits = {
+        table: read_commits_after(spark, settings, table, ledger.newest_version(column))
+        for table, column in VERSION_COLUMNS.items()
+    }
+    carried = [row for each in commits.values() for rows in each.values() for row in rows]
+    recorded, ingested = ledger.recorded(carried) if carried else (set(), set())
+    accounts = [
+        replace(row, features_version=at) if row.state == State.INGESTED else row
+        for at, rows in commits[FEATURES].items()
+        for row in rows
+        if at <= version and row.account_id not in recorded
+    ]
+    recorded = recorded | {row.account_id for row in accounts}
+    begun = {
+        table: frozenset(
+            row.drop_id
+            for rows in commits[table].values()
+            for row in rows
+            if row.drop_id and row.account_id not in recorded and row.drop_id not in ingested
+        )
+        for table in (SNAPSHOTS, QUARANTINE)
+    }
+    return Unrecorded(tuple(accounts), begun)

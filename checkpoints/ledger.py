@@ -14,10 +14,11 @@ from uuid import uuid4
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lake.delta import read_table
 from lake.errors import FloError
 from lake.fence import Fence
 from lake.fs import FileInfo, FileKey, file_key, from_millis
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TIMES = ("modified_at", "first_seen_at", "drop_time", "started_at", "finished_at")
@@ -193,7 +194,6 @@ class Ledger:
     def __init__(self, spark: SparkSession, fence: Fence) -> None:
         """Read the index from the table."""
         self._fence = fence
-        self._path = table_path(fence.settings, LEDGER)
         self._ingested: set[str] = set()
         self._accounts: dict[str, LedgerRow] = {}
         self._files: dict[FileKey, LedgerRow] = {}
@@ -204,7 +204,7 @@ class Ledger:
         self._load(spark)
 
     def _load(self, spark: SparkSession) -> None:
-        table = spark.read.format("delta").load(self._path)
+        table = read_table(spark, self._fence.settings, LEDGER)
         wanted = [
             F.unix_millis(name).alias(name) if name in _TIMES else F.col(name)
             for name in (*_INDEXED, *VERSION_COLUMNS.values())
@@ -249,6 +249,11 @@ class Ledger:
     def find(self, account_id: str) -> LedgerRow | None:
         """Find an account."""
         return self._accounts.get(account_id)
+
+    def recorded(self, rows: Sequence[LedgerRow]) -> tuple[set[str], set[str]]:
+        """Of these accounts the ids of those that it has, and of their drops the ingested ones."""
+        accounts = {row.account_id for row in rows} & self._accounts.keys()
+        return accounts, {row.drop_id for row in rows if row.drop_id} & self._ingested
 
     def find_of(self, info: FileInfo) -> LedgerRow | None:
         """Find the newest account that was written for this very file."""

@@ -7,17 +7,17 @@ quarantine rows of drops that never came so far are taken out again, to be writt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from checkpoints.commits import RECOVERED, read_commits_after
-from checkpoints.ledger import VERSION_COLUMNS, Ledger, LedgerRow, State
+from checkpoints.commits import RECOVERED, read_unrecorded
+from checkpoints.ledger import VERSION_COLUMNS, Ledger, LedgerRow
+from lake.delta import newest_snapshot, table_version
 from lake.fence import Fence, number_of
-from lake.settings import Settings
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, newest_snapshot
+from lake.tables import FEATURES
 
 log = structlog.get_logger()
 
@@ -42,17 +42,17 @@ def recover(spark: SparkSession, fence: Fence, ledger: Ledger) -> Recovery:
     Raises:
         LockedError: the epoch of the fence has passed.
     """
-    completed = _roll_forward(spark, fence.settings, ledger)
-    taken_back = sorted(
-        {
-            *_roll_back(spark, fence, ledger, SNAPSHOTS),
-            *_roll_back(spark, fence, ledger, QUARANTINE),
-        }
-    )
+    version = table_version(spark, fence.settings, FEATURES)
+    unrecorded = read_unrecorded(spark, fence.settings, ledger, version)
+    ledger.append(spark, unrecorded.accounts)
+    for table, drops in unrecorded.begun.items():
+        if drops:
+            fence.delete(spark, table, F.col("drop_id").isin(sorted(drops)))
     _note(spark, fence, ledger)
-    if completed or taken_back:
-        log.info("recovered", completed=len(completed), taken_back=len(taken_back))
-    return Recovery(tuple(completed), tuple(taken_back))
+    taken_back = frozenset().union(*unrecorded.begun.values())
+    if unrecorded.drops:
+        log.info("recovered", completed=len(unrecorded.accounts), taken_back=len(taken_back))
+    return Recovery(unrecorded.accounts, tuple(sorted(taken_back)))
 
 
 def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
@@ -65,34 +65,3 @@ def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
         known = max(ledger.newest_version(column), number_of(newest, RECOVERED))
         if newest.version() - known > _COMMITS_LOOKED_AT:
             fence.note(spark, table, RECOVERED, newest.version())
-
-
-def _roll_forward(spark: SparkSession, settings: Settings, ledger: Ledger) -> list[LedgerRow]:
-    completed: list[LedgerRow] = []
-    known = ledger.newest_version(VERSION_COLUMNS[FEATURES])
-    for version, rows in read_commits_after(spark, settings, FEATURES, known).items():
-        missing = [row for row in rows if ledger.find(row.account_id) is None]
-        completed += [
-            replace(row, features_version=version) if row.state == State.INGESTED else row
-            for row in missing
-        ]
-    ledger.append(spark, completed)
-    return completed
-
-
-def _roll_back(spark: SparkSession, fence: Fence, ledger: Ledger, table: str) -> list[str]:
-    """Delete the rows of drops that were written after the newest account and have none."""
-    known = ledger.newest_version(VERSION_COLUMNS[table])
-    orphans = sorted(
-        {
-            row.drop_id
-            for rows in read_commits_after(spark, fence.settings, table, known).values()
-            for row in rows
-            if row.drop_id
-            and ledger.find(row.account_id) is None
-            and not ledger.is_ingested(row.drop_id)
-        }
-    )
-    if orphans:
-        fence.delete(spark, table, F.col("drop_id").isin(orphans))
-    return orphans

@@ -33,9 +33,10 @@ def segments(
     """Score and segment all customers, replace flo.customer_segments, and print a summary."""
     settings = settings_for(ctx, conf)
     from batch.segments import compute_segments, summarise_segments
+    from lake.delta import read_table
     from lake.names import publish_names
     from lake.session import build_session
-    from lake.tables import CUSTOMER_SEGMENTS, table_path
+    from lake.tables import CUSTOMER_SEGMENTS
 
     spark = build_session(settings, "flo-segments")
     run = compute_segments(spark, settings, day)
@@ -47,7 +48,7 @@ def segments(
     )
     if run.newest > run.day:
         say(f"There are orders after that day, up to {run.newest}: their recency is below 0.")
-    table = spark.read.format("delta").load(table_path(settings, CUSTOMER_SEGMENTS))
+    table = read_table(spark, settings, CUSTOMER_SEGMENTS)
     print_frame(summarise_segments(table), output)
 
 

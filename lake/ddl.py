@@ -9,21 +9,12 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 
 from lake.contract import load_contract
+from lake.delta import delta_log, has_table, newest_snapshot
 from lake.format import FORMAT, PROPERTY, require_format
 from lake.java import java_class, scala_object, to_map, to_seq
 from lake.order_rule import ORDER_RULE
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    LEDGER,
-    TABLES,
-    Table,
-    delta_log,
-    newest_snapshot,
-    properties_of,
-    retention,
-    table_path,
-)
+from lake.tables import FEATURES, LEDGER, TABLES, Table, properties_of, retention, table_path
 
 _ACTIONS = "org.apache.spark.sql.delta.actions"
 
@@ -37,9 +28,7 @@ def create_tables(spark: SparkSession, settings: Settings) -> list[str]:
     require_format(spark, settings)
     made = []
     for table in TABLES.values():
-        # Not by `DeltaTable.isDeltaTable`: it takes a log for a table in which a start that was
-        # killed has left a directory and no commit.
-        if newest_snapshot(spark, settings, table.name).version() < 0:
+        if not has_table(spark, settings, table.name):
             _create(spark, settings, table)
             made.append(table.name)
     set_properties(spark, settings)

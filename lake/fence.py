@@ -22,18 +22,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from lake.conflicts import retry_conflicts
+from lake.delta import delta_log, newest_snapshot, open_table
 from lake.errors import LockedError, TransientError
 from lake.java import java_class, scala_object, to_seq
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    LEDGER,
-    QUARANTINE,
-    SNAPSHOTS,
-    delta_log,
-    newest_snapshot,
-    open_table,
-)
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
 
 FENCED = (SNAPSHOTS, QUARANTINE, FEATURES, LEDGER)
 """The tables of the stream. An epoch is its whose commit on the first of them has won."""

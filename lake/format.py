@@ -6,9 +6,10 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
+from lake.delta import has_table, read_property, require_table
 from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import LEDGER, read_property, table_version
+from lake.tables import LEDGER, TABLES
 
 PROPERTY = "flo.format"
 RESTORED = "flo.restored_at"
@@ -25,8 +26,20 @@ def require_format(spark: SparkSession, settings: Settings) -> None:
     Raises:
         ConfigError: an older or a newer program has made it.
     """
-    if table_version(spark, settings, LEDGER) >= 0:
+    if has_table(spark, settings, LEDGER):
         check_format(read_property(spark, settings, LEDGER, PROPERTY), settings)
+
+
+def require_tables(spark: SparkSession, settings: Settings) -> None:
+    """Make sure that there is a lake to look at.
+
+    Raises:
+        NotFoundError: a table does not exist.
+        ConfigError: the tables are of another format.
+    """
+    require_format(spark, settings)
+    for name in TABLES:
+        require_table(spark, settings, name)
 
 
 def check_format(found: str | None, settings: Settings) -> None:

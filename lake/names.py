@@ -10,8 +10,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from lake.delta import declare_names
 from lake.settings import Settings
-from lake.tables import DATABASE, ON_DEMAND, TABLES, declare_names
+from lake.tables import DATABASE, ON_DEMAND, TABLES
 
 log = structlog.get_logger()
 

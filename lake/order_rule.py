@@ -13,9 +13,10 @@ from pyspark.sql import SparkSession
 
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
+from lake.delta import read_property
 from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import FEATURES, read_property, table_path
+from lake.tables import FEATURES, table_path
 
 ORDER_RULE = "flo.order_rule"
 

@@ -18,10 +18,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.conflicts import OvertakenError
+from lake.delta import delta_log, newest_snapshot
 from lake.errors import ConfigError, TransientError
 from lake.fence import Fence, schema_of, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
-from lake.tables import delta_log, newest_snapshot, table_path
+from lake.tables import table_path
 
 OLD = "old"
 """The column with the stored row that another replaces: its place, ``file`` and ``row``, and its

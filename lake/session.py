@@ -149,7 +149,7 @@ def build_session(
     if not _is_submitted():
         hush_on_interrupt(spark._jvm)  # again: Spark has put a handler of its own before ours
     if names:
-        from lake.tables import declare_names
+        from lake.delta import declare_names
 
         declare_names(spark, settings)
     return spark

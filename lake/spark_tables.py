@@ -7,11 +7,10 @@ from zoneinfo import ZoneInfo
 
 from pyspark.sql import SparkSession
 
-from lake.errors import no_table
-from lake.fs import FileSystem
+from lake.delta import newest_snapshot, open_table, require_table
 from lake.reading import NEWEST_COMMITS, Question, TableState
 from lake.settings import Settings
-from lake.tables import newest_snapshot, open_table, table_path
+from lake.tables import table_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,9 +35,8 @@ class SparkTables:
         Raises:
             NotFoundError: there is no such table.
         """
+        require_table(self._spark, self._settings, question.table)
         path = table_path(self._settings, question.table)
-        if not FileSystem.of(self._spark).exists(f"{path}/_delta_log"):
-            raise no_table(question.table, self._settings.tables)
         return self._spark.sql(question.to_sql(f"delta.`{path}`", "`")).toArrow()
 
     def state(self, name: str) -> TableState | None:

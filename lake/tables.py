@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
-from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from lake.fs import FileSystem
-from lake.java import java_class
 from lake.settings import Settings
 
 DATABASE = "flo"
@@ -201,36 +197,6 @@ def table_path(settings: Settings, name: str) -> str:
     return settings.path("tables", name)
 
 
-def open_table(spark: SparkSession, settings: Settings, name: str) -> DeltaTable:
-    """Open one of the tables for MERGE, history and the like."""
-    return DeltaTable.forPath(spark, table_path(settings, name))
-
-
-def table_version(spark: SparkSession, settings: Settings, name: str) -> int:
-    """Newest version of a table; -1 where there is none."""
-    return int(newest_snapshot(spark, settings, name).version())
-
-
-def delta_log(spark: SparkSession, settings: Settings, name: str) -> Any:
-    """Delta's log of a table; the JVM keeps it, so asking again costs next to nothing."""
-    logs = java_class(spark._jvm, "org.apache.spark.sql.delta.DeltaLog")
-    return logs.forTable(spark._jsparkSession, table_path(settings, name))
-
-
-def newest_snapshot(spark: SparkSession, settings: Settings, name: str) -> Any:
-    """Delta's own view of a table's newest version; its version is -1 where there is no table."""
-    log = delta_log(spark, settings, name)
-    # Default arguments are methods, seen from outside Scala.
-    defaults = [getattr(log, f"update$default${position}")() for position in (2, 3)]
-    return log.update(False, *defaults)
-
-
-def read_property(spark: SparkSession, settings: Settings, name: str, key: str) -> str | None:
-    """Read a property of a table that is there; None where it has none of that name."""
-    configuration = newest_snapshot(spark, settings, name).metadata().configuration()
-    return str(configuration.apply(key)) if configuration.contains(key) else None
-
-
 def properties_of(table: Table, settings: Settings) -> dict[str, str]:
     """Delta's properties of a table; its own retention, if it has one, wins."""
     return _CHECKPOINTS | retention(settings) | table.properties
@@ -244,21 +210,3 @@ def retention(settings: Settings) -> dict[str, str]:
     """
     kept = f"interval {settings.keep_days} days"
     return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
-
-
-def declare_names(spark: SparkSession, settings: Settings) -> None:
-    """Declare ``flo.<table>`` for each table that exists; repeating it changes nothing.
-
-    With an in-memory catalogue the names last as long as the session; with a metastore they
-    are there for everybody.
-    """
-    files = FileSystem.of(spark)
-    # Asked for one that is there, Spark 4.2 warns that somebody has made it at the same time.
-    if not spark.catalog.databaseExists(DATABASE):
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-    for info in files.list(settings.tables):
-        if info.is_dir and files.exists(f"{settings.tables}/{info.name}/_delta_log"):
-            spark.sql(
-                f"CREATE TABLE IF NOT EXISTS {DATABASE}.`{info.name}` USING delta "
-                f"LOCATION '{table_path(settings, info.name)}'"
-            )

@@ -17,17 +17,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
+from lake.delta import newest_snapshot
 from lake.errors import ConfigError
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    LEDGER,
-    QUARANTINE,
-    SNAPSHOTS,
-    TABLES,
-    newest_snapshot,
-    table_path,
-)
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 from streaming.features import FILLED, derived, filled
 
 REASON = "table_constraint"

@@ -18,10 +18,11 @@ from pyspark.sql import functions as F
 from checkpoints.ledger import Ledger, LedgerRow, State, carrying, to_metadata
 from lake.conflicts import retry_conflicts
 from lake.contract import Contract
+from lake.delta import read_table
 from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.replacing import Replacement
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, table_path
+from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
@@ -100,13 +101,12 @@ class TableWriter:
     ) -> list[LedgerRow]:
         features = Replacement(spark, self._fence, FEATURES)
         with phase(Phase.PLAN):
-            path = table_path(self._settings, FEATURES)
             upsert = plan_upsert(
                 spark,
                 self._contract,
                 judged.accepted,
                 datetime.now(UTC),
-                spark.read.format("delta").load(path),
+                read_table(spark, self._settings, FEATURES),
                 one_drop=one_drop,
                 kept=judged.kept,
             )

@@ -14,11 +14,12 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.contract import Contract, load_contract
+from lake.delta import table_version
 from lake.fence import FENCED, Fence, epoch_of
 from lake.fs import FileInfo, FileSystem
 from lake.initialise import initialise
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, TABLES, table_path, table_version
+from lake.tables import FEATURES, LEDGER, TABLES, table_path
 from streaming.processor import Processor
 from streaming.rounds import settle_landing
 from tests.reading import read_table

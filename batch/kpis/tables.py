@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from batch.kpis.formulas import channel_kpis, channel_platform_kpis, platform_kpis
 from batch.kpis.notes import pack_note, read_note
 from batch.kpis.numbers import KEYS_OF, Key, Numbers, Rows
+from lake.delta import read_table, table_version
 from lake.fs import FileSystem, from_micros
 from lake.settings import Settings
 from lake.tables import (
@@ -23,7 +24,6 @@ from lake.tables import (
     PLATFORM_KPIS,
     TABLES,
     table_path,
-    table_version,
 )
 
 # What each table must be, computed from the customers themselves: what `flo verify` goes by.
@@ -51,17 +51,13 @@ class Shown:
 
 def read_kpis(spark: SparkSession, settings: Settings) -> DataFrame:
     """Read all KPI tables as one, in the columns of the history."""
-    frames = [_as_history(_read(spark, settings, name), name) for name in KPI_TABLES]
+    frames = [_as_history(read_table(spark, settings, name), name) for name in KPI_TABLES]
     union = reduce(DataFrame.unionByName, frames)
     order = {name: position for position, name in enumerate(KPI_TABLES)}
     places = F.create_map(*(F.lit(each) for pair in order.items() for each in pair))
     return union.orderBy(places[F.col("kpi_table")], *_KEYS).select(
         *TABLES[KPI_HISTORY].column_names
     )
-
-
-def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
-    return spark.read.format("delta").load(table_path(settings, name))
 
 
 def find_shown(spark: SparkSession, settings: Settings) -> dict[str, Shown]:
@@ -79,7 +75,7 @@ def find_shown(spark: SparkSession, settings: Settings) -> dict[str, Shown]:
 def _ask(spark: SparkSession, settings: Settings, names: Sequence[str]) -> dict[str, Shown]:
     """Ask the tables themselves, where their last commit does not say it."""
     frames = [
-        _read(spark, settings, name).select(
+        read_table(spark, settings, name).select(
             F.lit(name).alias("name"), "features_version", F.unix_micros("computed_at").alias("at")
         )
         for name in names

@@ -21,17 +21,10 @@ from pyspark.sql import functions as F
 
 from batch.kpis.notes import pack_note, read_note
 from batch.kpis.numbers import Band, Value, ValuesError
+from lake.delta import newest_snapshot, read_table, table_version
 from lake.fs import FileSystem
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    INTERNAL,
-    KPI_VALUES,
-    newest_snapshot,
-    properties_of,
-    table_path,
-    table_version,
-)
+from lake.tables import FEATURES, INTERNAL, KPI_VALUES, properties_of, table_path
 
 BAND_KEYS = ("order_channel", "platform_type", "band")
 VALUE_KEYS = (*BAND_KEYS, "cents")
@@ -94,8 +87,7 @@ def read_values(spark: SparkSession, settings: Settings) -> Values:
     at, features_id = int(snapshot.version()), _id(spark, settings)
     if at < 0:
         raise ValuesError(f"There are no counts of the {FEATURES} yet.")
-    reader = spark.read.format("delta").option("versionAsOf", at)
-    frame = reader.load(table_path(settings, KPI_VALUES))
+    frame = read_table(spark, settings, KPI_VALUES, at)
     if frame.schema.simpleString() != INTERNAL[KPI_VALUES].schema.simpleString():
         raise ValuesError("The counts are in the form of another version of this program.")
     note = read_note(FileSystem.of(spark), settings, KPI_VALUES, at)
@@ -117,8 +109,7 @@ def count_anew(spark: SparkSession, settings: Settings, version: int) -> Values:
     Raises:
         ConcurrentTransactionException: another run wrote the table meanwhile.
     """
-    features = spark.read.format("delta").option("versionAsOf", version)
-    counted = count_values(features.load(table_path(settings, FEATURES)))
+    counted = count_values(read_table(spark, settings, FEATURES, version))
     before = newest_snapshot(spark, settings, KPI_VALUES)
     write = _count_writes(before, _id(spark, settings)) + 1
     return _write(spark, settings, counted, version, write, "overwrite")

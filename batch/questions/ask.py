@@ -10,7 +10,6 @@ from functools import cached_property
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from batch.cut import read_at, require_tables
 from batch.kpis.tables import KPI_TABLES
 from batch.questions.bygone import (
     Run,
@@ -24,7 +23,9 @@ from batch.questions.bygone import (
 )
 from batch.questions.moment import Moment, find_moment
 from lake.contract import load_contract
+from lake.delta import has_table, newest_snapshot, read_table, table_version
 from lake.errors import ConfigError
+from lake.format import require_tables
 from lake.fs import from_millis
 from lake.settings import Settings
 from lake.tables import (
@@ -36,9 +37,7 @@ from lake.tables import (
     QUARANTINE,
     SNAPSHOTS,
     TABLES,
-    newest_snapshot,
     table_path,
-    table_version,
 )
 
 NAMES = {"spark.sql.globalTempDatabase": DATABASE}
@@ -91,7 +90,7 @@ def lake_names(spark: SparkSession, settings: Settings, as_of: str) -> Asked:
     """
     require_tables(spark, settings)
     past = _Past(spark, settings, find_moment(spark, settings, as_of))
-    further = [name for name in ON_DEMAND if table_version(spark, settings, name) >= 0]
+    further = [name for name in ON_DEMAND if has_table(spark, settings, name)]
     for name in (*TABLES, *further):
         frame = past.table(name)
         if frame is not None:
@@ -154,7 +153,7 @@ class _Past:
 
     def _newest(self, name: str) -> DataFrame:
         version = table_version(self._spark, self._settings, name)
-        return read_at(self._spark, self._settings, name, version)
+        return read_table(self._spark, self._settings, name, version)
 
     def _kept(self, name: str) -> DataFrame | None:
         """Read the version of the moment, if there was one and Delta still keeps it."""

@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 
 from checkpoints.ledger import VERSION_COLUMNS, State
 from lake.contract import load_contract
+from lake.delta import read_table
 from lake.errors import ConfigError, NotFoundError
 from lake.format import restored_at
 from lake.fs import from_micros
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, table_path
+from lake.tables import FEATURES, LEDGER
 
 _DROP_ID = re.compile(r"[0-9a-f]{6,64}", re.IGNORECASE)
 
@@ -71,7 +72,7 @@ def find_moment(spark: SparkSession, settings: Settings, as_of: str) -> Moment:
 
 
 def _moment_of_drop(spark: SparkSession, settings: Settings, beginning: str) -> Moment:
-    ledger = spark.read.format("delta").load(table_path(settings, LEDGER))
+    ledger = read_table(spark, settings, LEDGER)
     at = F.unix_micros("finished_at").alias("at")
     accounts = ledger.where(F.col("drop_id").startswith(beginning)).select("drop_id", "state", at)
     done = _first_account(accounts.collect(), beginning)

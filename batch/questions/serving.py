@@ -19,11 +19,12 @@ from pyspark.sql import SparkSession
 
 from batch.questions.access import hive_access, java_properties, require_access
 from batch.questions.guard import Guard
+from lake.delta import declare_names
 from lake.errors import AccessError, ConfigError, ServiceError, TransientError, no_tables
 from lake.fs import FileSystem
 from lake.session import build_session
 from lake.settings import Settings
-from lake.tables import DATABASE, declare_names
+from lake.tables import DATABASE
 
 log = structlog.get_logger()
 

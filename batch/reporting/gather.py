@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from batch.cut import take_cut
 from batch.kpis.tables import read_kpis
 from batch.reporting.courses import gather_courses
 from batch.reporting.figures import (
@@ -24,7 +22,9 @@ from batch.reporting.figures import (
 )
 from batch.reporting.reasons import gather_reasons
 from batch.segments import read_day, summarise_segments
+from checkpoints.consistent_view import read_consistent_view
 from lake.contract import Contract, load_contract
+from lake.delta import has_table, read_table
 from lake.settings import Settings
 from lake.tables import (
     CHANNEL_KPIS,
@@ -32,7 +32,6 @@ from lake.tables import (
     CUSTOMER_SEGMENTS,
     KPI_HISTORY,
     PLATFORM_KPIS,
-    table_path,
 )
 
 # What a page can hold of the newest files.
@@ -48,34 +47,34 @@ _KEYS = {
 def gather_figures(spark: SparkSession, settings: Settings) -> Figures:
     """Ask the tables for all that a report shows.
 
-    Drops, customers and rows are of one moment between two batches, see `batch.cut.take_cut`; the
-    KPIs and the segments are as they were last computed.
+    Drops, customers and rows are as of one batch (see `checkpoints.consistent_view`); the KPIs
+    and the segments are as they were last computed.
 
     Raises:
         NotFoundError: there are no tables yet.
     """
     contract = load_contract(settings.contract)
-    cut = take_cut(spark, settings)
+    view = read_consistent_view(spark, settings)
     kpis = read_kpis(spark, settings).collect()
-    drops_at = _count_drops(cut.ledger)
-    sides = _gather_sides(cut.features)
-    history = spark.read.format("delta").load(table_path(settings, KPI_HISTORY))
+    drops_at = _count_drops(view.ledger)
+    sides = _gather_sides(view.features)
+    history = read_table(spark, settings, KPI_HISTORY)
     return Figures(
         made_at=datetime.now(contract.zone),
         customers=sum(side.customers for side in sides),
-        accepted=cut.snapshots.count(),
+        accepted=view.snapshots.count(),
         channels=_read_kpis(kpis, CHANNEL_KPIS),
         platforms=_read_kpis(kpis, PLATFORM_KPIS),
         pairs=_read_kpis(kpis, CHANNEL_PLATFORM_KPIS),
         drops_since_kpis=_count_since(kpis, drops_at),
         channel_courses=gather_courses(history, CHANNEL_KPIS, "order_channel", drops_at),
         platform_courses=gather_courses(history, PLATFORM_KPIS, "platform_type", drops_at),
-        drops=_gather_drops(cut.ledger, contract),
+        drops=_gather_drops(view.ledger, contract),
         sides=sides,
         segments=_gather_segments(spark, settings),
-        refused=gather_reasons(cut.quarantine, "reasons", contract),
-        warned=gather_reasons(cut.snapshots, "warnings", contract),
-        columns=_gather_columns(cut.features),
+        refused=gather_reasons(view.quarantine, "reasons", contract),
+        warned=gather_reasons(view.snapshots, "warnings", contract),
+        columns=_gather_columns(view.features),
     )
 
 
@@ -161,10 +160,9 @@ def _gather_sides(features: DataFrame) -> tuple[Side, ...]:
 
 
 def _gather_segments(spark: SparkSession, settings: Settings) -> Segments | None:
-    path = table_path(settings, CUSTOMER_SEGMENTS)
-    if not DeltaTable.isDeltaTable(spark, path):
+    if not has_table(spark, settings, CUSTOMER_SEGMENTS):
         return None
-    rows = summarise_segments(spark.read.format("delta").load(path)).collect()
+    rows = summarise_segments(read_table(spark, settings, CUSTOMER_SEGMENTS)).collect()
     return Segments(
         day=read_day(spark, settings),
         rows=tuple(

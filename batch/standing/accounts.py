@@ -10,11 +10,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.errors import ConfigError, NotFoundError, no_tables
-from lake.fs import FileSystem
+from lake.delta import read_table, require_table
+from lake.errors import ConfigError, NotFoundError
 from lake.reading import Files, Question
 from lake.settings import Settings
-from lake.tables import LEDGER, QUARANTINE, table_path
+from lake.tables import LEDGER, QUARANTINE
 from streaming.source import drops_in_landing
 
 COUNTS = (
@@ -126,7 +126,5 @@ def look_at_landing(files: Files, settings: Settings) -> Pending:
 
 
 def _read(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
-    path = table_path(settings, name)
-    if not FileSystem.of(spark).exists(f"{path}/_delta_log"):
-        raise no_tables(settings.tables)
-    return spark.read.format("delta").load(path)
+    require_table(spark, settings, name)
+    return read_table(spark, settings, name)

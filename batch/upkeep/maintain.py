@@ -19,18 +19,11 @@ from pyspark.sql import functions as F
 
 from lake.conflicts import retry_conflicts
 from lake.ddl import set_properties
+from lake.delta import delta_log, has_table, newest_snapshot
 from lake.errors import TransientError, no_tables
-from lake.fs import FileSystem
 from lake.java import scala_object
 from lake.settings import Settings
-from lake.tables import (
-    INTERNAL,
-    ON_DEMAND,
-    TABLES,
-    delta_log,
-    newest_snapshot,
-    table_path,
-)
+from lake.tables import INTERNAL, ON_DEMAND, TABLES, table_path
 
 DAY = 86_400.0
 _OPTIMIZE = "spark.databricks.delta.optimize"
@@ -104,9 +97,8 @@ def maintain(spark: SparkSession, settings: Settings, limits: Limits | None = No
     Raises:
         NotFoundError: there are no tables yet.
     """
-    files = FileSystem.of(spark)
     named = (*TABLES, *ON_DEMAND, *INTERNAL)
-    present = [n for n in named if files.exists(f"{table_path(settings, n)}/_delta_log")]
+    present = [name for name in named if has_table(spark, settings, name)]
     if not present:
         raise no_tables(settings.tables)
     # VACUUM and Delta's own cleaning of the log go by the tables' properties.

@@ -33,10 +33,11 @@ from batch.upkeep.maintain import (
     vacuum,
 )
 from lake.causes import tell
+from lake.delta import delta_log
 from lake.errors import TransientError
 from lake.fs import FileSystem
 from lake.settings import Settings
-from lake.tables import FEATURES, INTERNAL, ON_DEMAND, TABLES, delta_log
+from lake.tables import FEATURES, INTERNAL, ON_DEMAND, TABLES
 
 log = structlog.get_logger()
 

@@ -12,7 +12,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.cut import read_at
 from batch.kpis.formulas import NUMBERS
 from batch.kpis.numbers import ValuesError
 from batch.kpis.tables import KPI_TABLES
@@ -25,8 +24,9 @@ from batch.kpis.values import (
     total_by_band,
 )
 from batch.verification.differences import Difference, compare_rows, count_findings
+from lake.delta import read_table, table_version
 from lake.settings import Settings
-from lake.tables import FEATURES, KPI_VALUES, table_version
+from lake.tables import FEATURES, KPI_VALUES
 
 CHECK = "kpis"
 
@@ -52,7 +52,7 @@ def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
     - The counts that the next run goes on from are compared in the same way.
     """
     shown = {
-        name: read_at(spark, settings, name, table_version(spark, settings, name))
+        name: read_table(spark, settings, name, table_version(spark, settings, name))
         for name in KPI_TABLES
     }
     counts = _count_versions(shown)
@@ -71,7 +71,7 @@ def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
         by_version[values.features_version].append(KPI_VALUES)
     for version, names in by_version.items():
         try:
-            features = read_at(spark, settings, FEATURES, version)
+            features = read_table(spark, settings, FEATURES, version)
             differences += _compare(features, {n: shown[n] for n in names if n in shown})
             if values is not None and KPI_VALUES in names:
                 differences += _compare_values(features, values)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from batch.cut import Cut, leave_out
 from batch.verification.differences import find
 from batch.verification.repeats import ACCOUNT_KEY, ROW_KEY, find_repeats
+from checkpoints.consistent_view import ConsistentView, leave_out
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
 from streaming.upsert import OUTCOMES
 
@@ -18,20 +18,22 @@ _OUTCOMES = [f"rows_{name}" for name in OUTCOMES]
 _INGESTED = "state = 'ingested'"
 
 
-def check_ledger(cut: Cut) -> list[DataFrame]:
+def check_ledger(view: ConsistentView) -> list[DataFrame]:
     """Compare the ledger with itself and with the tables.
 
     Returns:
         Findings; each counts the rows by which two sums differ.
     """
     return [
-        check_accounts(cut.ledger),
-        check_repeats(cut.ledger, LEDGER, "account repeated", *ACCOUNT_KEY),
-        check_repeats(cut.snapshots, SNAPSHOTS, "row repeated", *ROW_KEY),
-        check_repeats(cut.quarantine, QUARANTINE, "row repeated", *ROW_KEY),
-        check_snapshots(cut.ledger, cut.snapshots),
-        check_quarantine(leave_out(cut.ledger, cut.in_hand), cut.quarantine),
-        check_customers(cut.ledger, cut.features),
+        check_accounts(view.ledger),
+        check_repeats(view.ledger, LEDGER, "account repeated", *ACCOUNT_KEY),
+        check_repeats(view.snapshots, SNAPSHOTS, "row repeated", *ROW_KEY),
+        check_repeats(view.quarantine, QUARANTINE, "row repeated", *ROW_KEY),
+        check_snapshots(view.ledger, view.snapshots),
+        check_quarantine(
+            leave_out(view.ledger, view.unrecorded.begun[QUARANTINE]), view.quarantine
+        ),
+        check_customers(view.ledger, view.features),
     ]
 
 

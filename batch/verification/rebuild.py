@@ -9,19 +9,21 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.cut import require_tables, take_cut
 from batch.verification.recompute import compared_columns, recompute_features, value_columns
 from batch.verification.repeats import drop_repeats
+from checkpoints.consistent_view import read_consistent_view
 from checkpoints.ledger import Ledger
 from checkpoints.lock import StreamLock, holding
 from checkpoints.recovery import recover
 from lake.conflicts import retry_conflicts
 from lake.contract import load_contract
+from lake.delta import open_table, table_version
 from lake.fence import Fence
+from lake.format import require_tables
 from lake.fs import FileSystem
 from lake.order_rule import making_anew
 from lake.settings import Settings
-from lake.tables import FEATURES, TABLES, open_table, table_version
+from lake.tables import FEATURES, TABLES
 from streaming.features import differs
 
 
@@ -72,9 +74,9 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
         rows, accounts = drop_repeats(spark, fence)
 
         def replace_features() -> Rebuilt:
-            cut = take_cut(spark, settings)
-            expected = recompute_features(cut.snapshots, cut.ledger, contract)
-            changes = find_changes(expected, cut.features, datetime.now(UTC))
+            view = read_consistent_view(spark, settings)
+            expected = recompute_features(view.snapshots, view.ledger, contract)
+            changes = find_changes(expected, view.features, datetime.now(UTC))
             return _apply(spark, fence, changes)
 
         with making_anew(spark, settings, contract):

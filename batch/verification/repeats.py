@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from checkpoints.ledger import OF_THE_ARRIVAL, State
 from lake.conflicts import retry_conflicts
+from lake.delta import read_table
 from lake.fence import Fence
 from lake.tables import LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.accounts import SAME_BYTES
@@ -37,7 +38,7 @@ def drop_repeats(spark: SparkSession, fence: Fence) -> tuple[int, int]:
 
 
 def _drop_rows(spark: SparkSession, fence: Fence, table: str) -> int:
-    stored = spark.read.format("delta").load(table_path(fence.settings, table))
+    stored = read_table(spark, fence.settings, table)
     found = find_repeats(stored, *ROW_KEY).where("drop_id IS NOT NULL")
     repeats = found.groupBy("drop_id").agg(F.sum("n").alias("n")).collect()
     if repeats:
@@ -49,7 +50,7 @@ def _drop_rows(spark: SparkSession, fence: Fence, table: str) -> int:
 
 def _drop_accounts(spark: SparkSession, fence: Fence) -> int:
     """Of an account keep the first; of other arrivals of its bytes make duplicates."""
-    stored = spark.read.format("delta").load(table_path(fence.settings, LEDGER))
+    stored = read_table(spark, fence.settings, LEDGER)
     ingested = F.col("state") == State.INGESTED
     # Who wrote the features first has counted what changed; the second found it there.
     first = [(~ingested).asc(), F.col("features_version").asc_nulls_last(), F.col("finished_at")]

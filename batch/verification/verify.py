@@ -9,13 +9,13 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch.cut import Cut, take_cut
 from batch.verification.archive_reading import CHECK as ARCHIVE
 from batch.verification.archive_reading import ArchiveReading, kept_columns, read_archive
 from batch.verification.differences import Difference, compare_rows, count_findings, find
 from batch.verification.kpi_checks import check_kpis
 from batch.verification.ledger_checks import check_ledger
 from batch.verification.recompute import recompute_features
+from checkpoints.consistent_view import ConsistentView, read_consistent_view
 from lake.contract import Contract, load_contract
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
@@ -49,7 +49,7 @@ class Verification:
 
 
 def verify(spark: SparkSession, settings: Settings, *, from_archive: bool = False) -> Verification:
-    """Compare every table with what it must be, at one moment (see :func:`batch.cut.take_cut`).
+    """Compare every table with what it must be (see :mod:`checkpoints.consistent_view`).
 
     - ``features``: the features are the order rule applied to all snapshots of ingested drops;
       no customer is there twice.
@@ -68,45 +68,48 @@ def verify(spark: SparkSession, settings: Settings, *, from_archive: bool = Fals
         No difference; rows compared: 60 of customer_features, 154 of customer_snapshots, …
     """
     contract = load_contract(settings.contract)
-    cut = take_cut(spark, settings)
-    differences = count_findings([*check_features(cut, contract), *check_ledger(cut)])
-    notes = [_tell_unfinished(cut)] if cut.unfinished and differences else []
+    view = read_consistent_view(spark, settings)
+    differences = count_findings([*check_features(view, contract), *check_ledger(view)])
+    notes = [_tell_unrecorded(view)] if view.unrecorded.drops else []
     kpis = check_kpis(spark, settings)
-    compared = {**_count_rows(cut), **kpis.rows}
+    compared = {**_count_rows(view), **kpis.rows}
     differences += kpis.differences
     notes += kpis.notes
     files = None
     if from_archive:
-        with read_archive(spark, settings, contract, cut.ledger) as reading:
-            differences += check_archive(cut, reading, contract)
+        with read_archive(spark, settings, contract, view.ledger) as reading:
+            differences += check_archive(view, reading, contract)
             files = reading.files
     return Verification(tuple(differences), compared, tuple(notes), files)
 
 
-def check_features(cut: Cut, contract: Contract) -> list[DataFrame]:
+def check_features(view: ConsistentView, contract: Contract) -> list[DataFrame]:
     """Compare the features with the rule applied to the snapshots; findings."""
-    expected = recompute_features(cut.snapshots, cut.ledger, contract)
-    copies = cut.features.groupBy("master_id").agg(
+    expected = recompute_features(view.snapshots, view.ledger, contract)
+    copies = view.features.groupBy("master_id").agg(
         F.count(F.lit(1)).alias("n"), F.min("drop_id").alias("drop_id")
     )
     repeated = copies.where("n > 1 OR master_id IS NULL")
     what = F.when(F.col("master_id").isNull(), "master_id missing").otherwise("master_id repeated")
     return [
-        compare_rows(expected, cut.features, ["master_id"], "features", FEATURES),
+        compare_rows(expected, view.features, ["master_id"], "features", FEATURES),
         find(repeated, "features", FEATURES, what, F.col("n")),
     ]
 
 
-def check_archive(cut: Cut, reading: ArchiveReading, contract: Contract) -> list[Difference]:
+def check_archive(
+    view: ConsistentView, reading: ArchiveReading, contract: Contract
+) -> list[Difference]:
     """Compare snapshots, quarantine and features with what was read from the archive.
 
     A drop whose file could not be read is one difference; its rows are taken as they are, so
     that they do not hide what else there is.
     """
-    stored = {SNAPSHOTS: cut.snapshots, QUARANTINE: cut.quarantine}
+    begun = frozenset[str]().union(*view.unrecorded.begun.values())
+    stored = {SNAPSHOTS: view.snapshots, QUARANTINE: view.quarantine}
     read = {SNAPSHOTS: reading.snapshots, QUARANTINE: reading.quarantine}
-    unread = cut.ledger.sparkSession.createDataFrame(
-        [(each,) for each in sorted({*reading.unread, *cut.in_hand})], "drop_id STRING"
+    unread = view.ledger.sparkSession.createDataFrame(
+        [(each,) for each in sorted({*reading.unread, *begun})], "drop_id STRING"
     ).transform(F.broadcast)
     findings = [
         compare_rows(
@@ -118,19 +121,19 @@ def check_archive(cut: Cut, reading: ArchiveReading, contract: Contract) -> list
         )
         for name, frame in read.items()
     ]
-    believed = cut.snapshots.join(unread, "drop_id", "left_semi").select(*kept_columns(SNAPSHOTS))
+    believed = view.snapshots.join(unread, "drop_id", "left_semi").select(*kept_columns(SNAPSHOTS))
     whole = reading.snapshots.unionByName(believed)
-    expected = recompute_features(whole, cut.ledger, contract)
-    findings.append(compare_rows(expected, cut.features, ["master_id"], ARCHIVE, FEATURES))
+    expected = recompute_features(whole, view.ledger, contract)
+    findings.append(compare_rows(expected, view.features, ["master_id"], ARCHIVE, FEATURES))
     return [*reading.differences, *count_findings(findings)]
 
 
-def _count_rows(cut: Cut) -> dict[str, int]:
+def _count_rows(view: ConsistentView) -> dict[str, int]:
     tables = {
-        FEATURES: cut.features,
-        SNAPSHOTS: cut.snapshots,
-        QUARANTINE: cut.quarantine,
-        LEDGER: cut.ledger,
+        FEATURES: view.features,
+        SNAPSHOTS: view.snapshots,
+        QUARANTINE: view.quarantine,
+        LEDGER: view.ledger,
     }
     counts = [
         frame.agg(F.lit(name).alias("name"), F.count(F.lit(1)).alias("rows"))
@@ -139,9 +142,10 @@ def _count_rows(cut: Cut) -> dict[str, int]:
     return {row["name"]: row["rows"] for row in reduce(DataFrame.unionByName, counts).collect()}
 
 
-def _tell_unfinished(cut: Cut) -> str:
-    drops = ", ".join(sorted(each[:12] for each in cut.unfinished)[:3])
+def _tell_unrecorded(view: ConsistentView) -> str:
+    drops = view.unrecorded.drops
+    named = ", ".join(sorted(each[:12] for each in drops)[:3])
     return (
-        f"A stream that runs no more was in the middle of a batch ({len(cut.unfinished)} drops, "
-        f"such as {drops}); the next `flo stream` finishes it."
+        f"A batch of {len(drops)} drops, such as {named}, is not done: it counts if it is in the "
+        "features, and is left out if not. If no stream is at it, the next `flo stream` ends it."
     )

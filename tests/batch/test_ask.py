@@ -18,6 +18,7 @@ from batch.questions.moment import find_moment
 from batch.segments import compute_segments
 from flo import cli
 from flo.failures import explain
+from lake.delta import delta_log, newest_snapshot
 from lake.errors import ConfigError, NotFoundError
 from lake.tables import (
     CHANNEL_KPIS,
@@ -28,8 +29,6 @@ from lake.tables import (
     QUARANTINE,
     SNAPSHOTS,
     TABLES,
-    delta_log,
-    newest_snapshot,
     table_path,
 )
 from tests.lakes import DropLake, csv, row

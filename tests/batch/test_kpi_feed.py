@@ -25,6 +25,7 @@ from batch.kpis.values import BAND_KEYS, VALUE_KEYS
 from batch.kpis_job import KpiRun, compute_kpis, describe
 from batch.upkeep.maintain import DAY, may_have_old_files
 from batch.verification.kpi_checks import check_kpis
+from lake.delta import table_version
 from lake.fs import FileSystem
 from lake.settings import Settings
 from lake.tables import (
@@ -35,7 +36,6 @@ from lake.tables import (
     TABLES,
     properties_of,
     table_path,
-    table_version,
 )
 from tests.kpi_oracle import Numbers, Row, oracle, same
 from tests.reading import read_table

@@ -29,19 +29,11 @@ from batch.upkeep.maintain import (
 from batch.upkeep.unattended import LIMITS, Upkeep, vacuum_marker
 from lake.conflicts import retry_conflicts
 from lake.ddl import set_properties
+from lake.delta import newest_snapshot, open_table, table_version
 from lake.errors import ConfigError, NotFoundError, TransientError
 from lake.java import scala_object
 from lake.settings import Settings
-from lake.tables import (
-    FEATURES,
-    LEDGER,
-    QUARANTINE,
-    TABLES,
-    newest_snapshot,
-    open_table,
-    table_path,
-    table_version,
-)
+from lake.tables import FEATURES, LEDGER, QUARANTINE, TABLES, table_path
 from tests.answering import ask_json
 from tests.lakes import DropLake, csv, row, versions
 

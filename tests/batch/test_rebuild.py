@@ -16,8 +16,9 @@ from batch.verification.kpi_checks import check_kpis
 from batch.verification.rebuild import Rebuilt, rebuild
 from batch.verification.verify import verify
 from checkpoints.lock import StreamLock
+from lake.delta import table_version
 from lake.errors import ConfigError, LockedError
-from lake.tables import FEATURES, table_path, table_version
+from lake.tables import FEATURES, table_path
 from tests.faults.drops import make_drops
 from tests.faults.running import killed_at
 from tests.lakes import DropLake, csv, row

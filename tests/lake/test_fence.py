@@ -14,10 +14,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from checkpoints.ledger import Ledger, LedgerRow, State
+from lake.delta import table_version
 from lake.errors import LockedError, TransientError
 from lake.fence import APPLICATION, FENCED, Fence, epoch_of
 from lake.replacing import Replacement, Sizes
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path, table_version
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.processor import Processor
 from tests.faults.running import killed_at
 from tests.lakes import DropLake, csv, row

@@ -14,10 +14,11 @@ from pyspark.sql import functions as F
 
 import streaming.write
 from lake.conflicts import OvertakenError
+from lake.delta import newest_snapshot, open_table
 from lake.errors import ConfigError, TransientError
 from lake.replacing import OLD, Replacement, Sizes, placed, with_old
 from lake.settings import Settings
-from lake.tables import FEATURES, newest_snapshot, open_table, table_path
+from lake.tables import FEATURES, table_path
 from tests.lakes import DropLake, csv, row
 
 PEOPLE = [f"c{number}" for number in range(6)]

@@ -10,15 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from lake.ddl import create_tables
-from lake.tables import (
-    CUSTOMER_SEGMENTS,
-    DATABASE,
-    FEATURES,
-    TABLES,
-    declare_names,
-    table_path,
-    table_version,
-)
+from lake.delta import declare_names, table_version
+from lake.tables import CUSTOMER_SEGMENTS, DATABASE, FEATURES, TABLES, table_path
 from tests.lakes import DropLake
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lake.tables import FEATURES, open_table
+from lake.delta import open_table
+from lake.tables import FEATURES
 from tests.lakes import DropLake
 from tests.oracle import REQUIRED, File, Oracle
 
