@@ -6,9 +6,8 @@ import errno
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from lake.errors import FloError
 from sandbox.errors import SandboxError
@@ -16,14 +15,6 @@ from sandbox.errors import SandboxError
 USAGE = 2
 UNREACHABLE = 3
 
-_REMEDY = "start it with `flo sandbox up`, or check HADOOP_CONF_DIR and the network."
-# Java's and Hadoop's ways to say that the other side is not there, or not yet.
-_NOT_THERE = re.compile(
-    r"\b(ConnectException|ConnectTimeoutException|UnknownHostException|NoRouteToHostException"
-    r"|SocketTimeoutException|SocketException|EOFException|RetriableException|StandbyException"
-    r"|SafeModeException|BlockMissingException|RetryException|HttpHostConnectException)\b"
-    r"|IOException: (?:Connection reset by peer|Broken pipe)"
-)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CONDITION = re.compile(r"^\[(?P<name>[A-Z0-9_.]+)\]\s*")
 _STATE = re.compile(r"\s*SQLSTATE: \w+\s*")
@@ -96,10 +87,7 @@ def _spark(error: BaseException, say: Callable[[BaseException], str]) -> Failure
         return Failure("The Java process ended or did not answer; try again.", UNREACHABLE)
     if not isinstance(error, (PySparkException, Py4JError)):
         return None
-    causes = list(_causes(error))
-    if any(_NOT_THERE.search(cause) for cause in causes):
-        return Failure(f"HDFS does not answer; {_REMEDY}", UNREACHABLE)
-    if known := recognise(error, "HDFS refuses this"):
+    if known := recognise(error, "HDFS does not do this"):
         return Failure(str(known), known.exit_code)
     if "JAVA_GATEWAY_EXITED" in str(error):
         message = "Java did not start; install Java 17 or 21 and let JAVA_HOME point at it."
@@ -115,20 +103,6 @@ def _condition(error: BaseException) -> str:
     from lake.causes import condition_of
 
     return f"Spark failed: {condition_of(error)}."
-
-
-def _causes(error: BaseException) -> Iterator[str]:
-    """Walk the Java exceptions below a Python one, outermost first."""
-    yield f"{type(error).__name__}: {error}"
-    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
-    try:
-        for _ in range(20):
-            if java is None:
-                return
-            yield str(java.toString())
-            java = java.getCause()
-    except Exception:  # the JVM may be gone: then what was found so far has to do
-        return
 
 
 def sentence_of(error: BaseException) -> str:

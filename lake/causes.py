@@ -13,6 +13,8 @@ from pyspark.errors import AnalysisException, PySparkException
 
 from lake.errors import AccessError, FloError, NotFoundError, ServiceError, TransientError
 
+IS_IT_UP = "Is HDFS up? Start it (`flo sandbox up`), or check HADOOP_CONF_DIR and the network."
+_BROKE = "The connection to HDFS broke; try again."
 _Known = dict[str, tuple[type[FloError], str]]
 
 # Java exception (simple name) → our error and what to do about it. Searched along the causes.
@@ -21,15 +23,18 @@ _KNOWN: _Known = {
     "SafeModeException": (TransientError, "The NameNode is in safe mode; wait until it leaves it."),
     "NSQuotaExceededException": (TransientError, "Raise the name quota or clean up."),
     "DSQuotaExceededException": (TransientError, "Raise the space quota or clean up."),
-    "ConnectException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
-    "SocketTimeoutException": (ServiceError, "Is HDFS up? Try `flo sandbox status`."),
+    "ConnectException": (ServiceError, IS_IT_UP),
+    "ConnectTimeoutException": (ServiceError, IS_IT_UP),
+    "HttpHostConnectException": (ServiceError, IS_IT_UP),
+    "SocketTimeoutException": (ServiceError, IS_IT_UP),
+    "RetryException": (ServiceError, IS_IT_UP),
     "NoRouteToHostException": (ServiceError, "Check the address in the Hadoop configuration."),
     "UnknownHostException": (ServiceError, "Check the address in the Hadoop configuration."),
     "StandbyException": (ServiceError, "The NameNode is in standby; wait for the fail-over."),
     "RetriableException": (ServiceError, "The NameNode is starting; try again."),
     "BlockMissingException": (TransientError, "A DataNode is down; start it again."),
-    "EOFException": (ServiceError, "The connection to HDFS broke; try again."),
-    "SocketException": (ServiceError, "The connection to HDFS broke; try again."),
+    "EOFException": (ServiceError, _BROKE),
+    "SocketException": (ServiceError, _BROKE),
 }
 # Only where a file was asked for by name: what else Spark misses may be there at the next try.
 _ABSENT: _Known = {"FileNotFoundException": (NotFoundError, "It does not exist; check the path.")}
@@ -38,14 +43,21 @@ _OTHER: _Known = {
     "IOException": (TransientError, "See the HDFS log."),
 }
 # What has no exception of its own, by its words, whatever the exception.
-_WORDS: dict[re.Pattern[str], tuple[str, str]] = {
+_WORDS: dict[re.Pattern[str], tuple[type[FloError], str, str]] = {
     re.compile("No space left on device|Disk quota exceeded"): (
+        TransientError,
         "no space left on a disk of this machine",
         "Free some, or choose another place with TMPDIR or spark.local.dir.",
     ),
     re.compile("could only be written to 0 of the|All datanodes .* are bad"): (
+        TransientError,
         "no DataNode takes a block",
         "Is one up, and has its disk room?",
+    ),
+    re.compile("IOException: (?:Connection reset by peer|Broken pipe)"): (
+        ServiceError,
+        "no answer",
+        _BROKE,
     ),
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -137,9 +149,9 @@ def transient(error: BaseException) -> bool:
 
 def _find(causes: list[tuple[str, str]], what: str, known: _Known) -> FloError | None:
     said = "\n".join(text for _, text in causes)
-    for words, (why, remedy) in _WORDS.items():
+    for words, (kind, why, remedy) in _WORDS.items():
         if words.search(said):
-            return TransientError(f"{what}: {why}. {remedy}")
+            return kind(f"{what}: {why}. {remedy}")
     for name, (kind, remedy) in known.items():
         told = next((text for found, text in causes if found == name), None)
         if told is not None:

@@ -7,11 +7,23 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from lake.causes import condition_of
 from lake.errors import no_table
 from lake.fs import FileSystem
 from lake.java import java_class
 from lake.settings import Settings
 from lake.tables import DATABASE, table_path
+
+# What Delta says, and Spark of a file.
+_GONE = {
+    "DELTA_VERSION_NOT_FOUND",
+    "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION",
+    "DELTA_NO_RECREATABLE_HISTORY_FOUND",
+    "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION",
+    "DELTA_LOG_FILE_NOT_FOUND",
+    "FAILED_READ_FILE.FILE_NOT_EXIST",
+    "FileNotFoundException",
+}
 
 
 def has_table(spark: SparkSession, settings: Settings, name: str) -> bool:
@@ -37,6 +49,11 @@ def read_table(
     if version is not None:
         reader = reader.option("versionAsOf", version)
     return reader.load(table_path(settings, name))
+
+
+def is_gone(error: BaseException) -> bool:
+    """Tell whether reading failed because Delta keeps a version, or a file of it, no longer."""
+    return condition_of(error) in _GONE
 
 
 def open_table(spark: SparkSession, settings: Settings, name: str) -> DeltaTable:

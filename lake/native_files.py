@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, cast
 
-from lake.causes import translate_text
+from lake.causes import IS_IT_UP, translate_text
 from lake.errors import FloError, NotFoundError, ServiceError, TransientError
 from lake.fs import FileInfo, Tree
 from lake.paths import plain_path
@@ -191,7 +191,7 @@ def _translate(error: Exception, what: str) -> FloError:
     if known := translate_text(said, what):
         return known
     if isinstance(error, OSError) and _BROKEN.search(said):
-        return ServiceError(f"{what}: the connection failed. Is HDFS up? Try `flo sandbox status`.")
+        return ServiceError(f"{what}: the connection failed. {IS_IT_UP}")
     reason = said.strip().splitlines()[0][:200] if said.strip() else type(error).__name__
     return UnreadableError(f"{what} without it ({reason.rstrip('.')}).")
 

@@ -23,7 +23,7 @@ from batch.questions.bygone import (
 )
 from batch.questions.moment import Moment, find_moment
 from lake.contract import load_contract
-from lake.delta import has_table, newest_snapshot, read_table, table_version
+from lake.delta import has_table, is_gone, newest_snapshot, read_table, table_version
 from lake.errors import ConfigError
 from lake.format import require_tables
 from lake.fs import from_millis
@@ -43,14 +43,8 @@ from lake.tables import (
 NAMES = {"spark.sql.globalTempDatabase": DATABASE}
 """Settings of a session that is to ask the tables as they were: then they go by `flo.<table>`."""
 
-# Delta's conditions: nothing was committed since; no such version, or none that is kept.
+# What Delta says of a time since which nothing was committed.
 _SINCE = "DELTA_TIMESTAMP_GREATER_THAN_COMMIT"
-_GONE = {
-    "DELTA_VERSION_NOT_FOUND",
-    "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION",
-    "DELTA_NO_RECREATABLE_HISTORY_FOUND",
-    "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION",
-}
 
 
 @dataclass(frozen=True)
@@ -168,10 +162,9 @@ class _Past:
         try:
             return reader.load(table_path(self._settings, name))
         except AnalysisException as error:
-            condition = error.getCondition()
-            if condition == _SINCE:
+            if error.getCondition() == _SINCE:
                 return self._newest(name)
-            if condition in _GONE:
+            if is_gone(error):
                 return None
             raise
 

@@ -24,14 +24,11 @@ from batch.kpis.values import (
     total_by_band,
 )
 from batch.verification.differences import Difference, compare_rows, count_findings
-from lake.delta import read_table, table_version
+from lake.delta import is_gone, read_table, table_version
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_VALUES
 
 CHECK = "kpis"
-
-# Spark's and Delta's ways to say that a version, or a file of it, is not kept any more.
-_NOT_KEPT = ("FILE_NOT_EXIST", "FileNotFoundException", "VERSION", "DELTA_LOG_FILE_NOT_FOUND")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def check_kpis(spark: SparkSession, settings: Settings) -> KpiCheck:
             if values is not None and KPI_VALUES in names:
                 differences += _compare_values(features, values)
         except (PySparkException, Py4JJavaError) as error:
-            if not any(sign in str(error) for sign in _NOT_KEPT):
+            if not is_gone(error):
                 raise
             notes.append(_tell_not_kept(names, version))
     rows = {name: versions.total() for name, versions in counts.items()}

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +22,12 @@ from tests.faults.harness import KILLS_PER_LAKE, make_template, torture
 from tests.figures import write_figures
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "build" / "faults.jsonl"
+COMMIT = subprocess.run(
+    ["git", "describe", "--always", "--dirty", "--exclude=*"],
+    cwd=ROOT, capture_output=True, text=True, check=True,
+).stdout.strip()  # fmt: skip
+# What an earlier program came to says nothing of this one.
+RESULTS = ROOT / "build" / f"faults-{COMMIT}.jsonl"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +96,8 @@ def _figures(results: list[dict[str, Any]]) -> str:
         different.update(each["differences"])
     starts = [seconds for each in results for seconds in each["start_seconds"]]
     lines = [
-        f"- Seeds {seeds[0]} to {seeds[-1]}: {len(seeds)} planned kills on {len(results)} lakes; "
+        f"- Commit {COMMIT}, seeds {seeds[0]} to {seeds[-1]}: {len(seeds)} planned kills on "
+        f"{len(results)} lakes; "
         f"{len(kills)} met a living driver, the others came after its work was done.",
         f"- Rows compared: {sum(each['rows'] for each in results):,}. "
         f"Rows lost, doubled or different: {different.total()}"

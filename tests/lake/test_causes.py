@@ -113,6 +113,11 @@ SPACE = "The DiskSpace quota of /flo/archive is exceeded: quota = 1 B = 1 B but 
         (Remote("org.apache.hadoop.ipc.RemoteException"), TransientError, "X: SafeModeException."),
         (Thrown("java.net.ConnectException", "refused"), ServiceError, "X: ConnectException."),
         (
+            Thrown("java.io.IOException", "Connection reset by peer"),
+            ServiceError,
+            "X: no answer. The connection to HDFS broke",
+        ),
+        (
             Thrown("java.io.IOException", "No space left on device"),
             TransientError,
             "X: no space left on a disk of this machine. Free some",
