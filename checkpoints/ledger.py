@@ -18,6 +18,7 @@ from lake.delta import read_table
 from lake.errors import FloError
 from lake.fence import Fence
 from lake.fs import FileInfo, FileKey, file_key, from_millis
+from lake.local_rows import local_frame
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -287,7 +288,7 @@ class Ledger:
 
 def rows_frame(spark: SparkSession, rows: Iterable[LedgerRow]) -> DataFrame:
     """Give accounts as rows of the table ``drops``."""
-    return spark.createDataFrame([_values(row) for row in rows], TABLES[LEDGER].schema)
+    return local_frame(spark, map(_values, rows), TABLES[LEDGER].schema)
 
 
 def to_metadata(rows: Iterable[LedgerRow]) -> str:

@@ -22,6 +22,7 @@ from lake.delta import delta_log, newest_snapshot
 from lake.errors import ConfigError, TransientError
 from lake.fence import Fence, schema_of, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
+from lake.local_rows import local_frame
 from lake.tables import table_path
 
 OLD = "old"
@@ -146,7 +147,8 @@ class Replacement:
     def _mark(self, rows: DataFrame, sizes: Sizes) -> list[Any]:
         """Write deletion vectors for the old rows; return what the log is to say of their files."""
         files = self._find_files(sizes.files)
-        vectors = self._spark.createDataFrame(
+        vectors = local_frame(
+            self._spark,
             [(url, _vector(file)) for url, file in files.items()],
             "filePath STRING, deletionVectorId STRING",
         )

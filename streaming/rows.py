@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
+from lake.local_rows import local_frame
 from lake.sizing import kept_as, sized_for
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
@@ -95,7 +96,7 @@ def _judge(
     contract: Contract,
     constraints: Constraints,
 ) -> DataFrame:
-    facts = spark.createDataFrame([_facts(*each) for each in drops], _DROPS)
+    facts = local_frame(spark, [_facts(*each) for each in drops], _DROPS)
     typed = type_columns(
         staged.join(F.broadcast(facts), "drop_id"),
         contract,

@@ -16,6 +16,7 @@ from batch.kpis.notes import pack_note, read_note
 from batch.kpis.numbers import KEYS_OF, Key, Numbers, Rows
 from lake.delta import read_table, table_version
 from lake.fs import FileSystem, from_micros
+from lake.local_rows import local_frame
 from lake.settings import Settings
 from lake.tables import (
     CHANNEL_KPIS,
@@ -137,7 +138,7 @@ def _save(
     mode: str,
     metadata: str = "",
 ) -> None:
-    frame = spark.createDataFrame(rows, TABLES[name].schema).coalesce(1)
+    frame = local_frame(spark, rows, TABLES[name].schema).coalesce(1)
     writer = frame.write.format("delta").mode(mode).option("userMetadata", metadata)
     writer.save(table_path(settings, name))
 

@@ -17,6 +17,7 @@ from batch.verification.ledger_checks import check_ledger
 from batch.verification.recompute import recompute_features
 from checkpoints.consistent_view import ConsistentView, read_consistent_view
 from lake.contract import Contract, load_contract
+from lake.local_rows import local_frame
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
 
@@ -108,9 +109,8 @@ def check_archive(
     begun = frozenset[str]().union(*view.unrecorded.begun.values())
     stored = {SNAPSHOTS: view.snapshots, QUARANTINE: view.quarantine}
     read = {SNAPSHOTS: reading.snapshots, QUARANTINE: reading.quarantine}
-    unread = view.ledger.sparkSession.createDataFrame(
-        [(each,) for each in sorted({*reading.unread, *begun})], "drop_id STRING"
-    ).transform(F.broadcast)
+    spark, ids = view.ledger.sparkSession, sorted({*reading.unread, *begun})
+    unread = F.broadcast(local_frame(spark, [(each,) for each in ids], "drop_id STRING"))
     findings = [
         compare_rows(
             frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
