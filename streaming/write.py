@@ -20,8 +20,8 @@ from lake.conflicts import retry_conflicts
 from lake.contract import Contract
 from lake.failpoint import failpoint
 from lake.fence import Fence
-from lake.replacing import Replacement
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, table_path
+from lake.writers import open_writer
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
@@ -98,7 +98,7 @@ class TableWriter:
         *,
         one_drop: bool,
     ) -> list[LedgerRow]:
-        features = Replacement(spark, self._fence, FEATURES)
+        features = open_writer(spark, self._fence)
         with phase(Phase.PLAN):
             path = table_path(self._settings, FEATURES)
             upsert = plan_upsert(
