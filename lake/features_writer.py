@@ -95,6 +95,7 @@ class FeaturesWriter(ABC):
         self._fence = fence
         self._settings = fence.settings
         self._snapshot = snapshot
+        self._schema = schema_of(snapshot)
         self.version = int(snapshot.version())
 
     def commit(self, rows: DataFrame, sizes: Sizes) -> int:
@@ -134,7 +135,7 @@ class FeaturesWriter(ABC):
     def _require_types(self, rows: DataFrame) -> None:
         """What is cast, or is not, is up to the way of writing: so nothing may need to be."""
         given = dict(rows.dtypes)
-        for column in schema_of(self._snapshot):
+        for column in self._schema:
             kind = column.dataType.simpleString()
             if given.get(column.name, kind) != kind:
                 raise ConfigError(

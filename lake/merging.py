@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from lake.causes import condition_of
 from lake.conflicts import OvertakenError
 from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes
-from lake.fence import Fence, schema_of
+from lake.fence import Fence
 from lake.tables import FEATURES, TABLES, newest_snapshot, open_table, table_version
 
 _KEY = "master_id"
@@ -32,9 +32,7 @@ class Merge(FeaturesWriter):
         self._count(rows, sizes)
         target = open_table(self._spark, self._settings, FEATURES).alias("t")
         values: dict[str, str | Column] = {
-            name: F.col(f"s.`{name}`")
-            for name in schema_of(self._snapshot).names
-            if name in rows.columns
+            name: F.col(f"s.`{name}`") for name in self._schema.names if name in rows.columns
         }
         merge = (
             target.merge(

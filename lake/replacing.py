@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lake.errors import ConfigError
 from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes
-from lake.fence import Fence, schema_of, use_session
+from lake.fence import Fence, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
 from lake.tables import FEATURES, delta_log, table_path
 
@@ -133,7 +133,7 @@ class Replacement(FeaturesWriter):
         """The table's columns in their order, for Delta's writer takes them by it."""
         return [
             F.col(name) if name in rows.columns else F.col(f"old.values.`{name}`").alias(name)
-            for name in schema_of(self._snapshot).names
+            for name in self._schema.names
         ]
 
     def _tell(self, sizes: Sizes) -> None:
