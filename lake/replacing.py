@@ -1,4 +1,4 @@
-"""One commit that puts new rows in the place of old ones that the writer has read already.
+"""The features' writer that needs no MERGE: it knows where the rows lie that it replaces.
 
 Delta's MERGE finds the rows to replace by itself: it reads the table three times, and moves all of
 it where there are new rows, too. Who has just read those rows knows where they lie, so what is left
@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lake.conflicts import OvertakenError
-from lake.delta import delta_log, newest_snapshot
-from lake.errors import ConfigError, TransientError
-from lake.fence import Fence, schema_of, use_session
+from lake.delta import delta_log
+from lake.errors import ConfigError
+from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes
+from lake.fence import Fence, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
 from lake.local_rows import local_frame
-from lake.tables import table_path
+from lake.tables import FEATURES, table_path
 
-OLD = "old"
-"""The column with the stored row that another replaces: its place, ``file`` and ``row``, and its
-``values``."""
+TRIED_WITH = "4.4.0"
+"""The version of Delta, that of conf/jars.lock, whose inner parts the tests have tried."""
 
 _DELTA = "org.apache.spark.sql.delta"
 _KIND = "_change_type"
@@ -35,113 +34,44 @@ _KIND = "_change_type"
 _ROWS_PER_FILE = 50_000
 
 
-def placed(rows: DataFrame) -> DataFrame:
-    """Tell where each row of a table, as read by its path, lies: the first half of its ``old``."""
-    place = {"_file": F.col("_metadata.file_path"), "_row": F.col("_metadata.row_index")}
-    return rows.withColumns(place)
+class Replacement(FeaturesWriter):
+    """The writer that marks the old rows as deleted and adds the new ones."""
 
-
-def with_old(rows: DataFrame) -> DataFrame:
-    """Give each of these rows of :func:`placed` its ``old``: itself and where it lies.
-
-    Choose the rows before: made for all of a table, it took half of the time of a batch into
-    8,000,000 customers.
-    """
-    names = [name for name in rows.columns if name not in ("_file", "_row")]
-    place = (F.col("_file").alias("file"), F.col("_row").alias("row"))
-    return rows.select(*names, F.struct(*place, F.struct(*names).alias("values")).alias(OLD))
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How many rows a commit writes, and in which files those lie that it replaces.
-
-    Attributes:
-        inserts: rows without an ``old``.
-        updates: rows with one.
-        files: the files that those name.
-    """
-
-    inserts: int
-    updates: int
-    files: Collection[str]
-
-    @property
-    def rows(self) -> int:
-        """All rows."""
-        return self.inserts + self.updates
-
-
-class Replacement:
-    """A table as it is now, and one commit on it that is made only if it still is then.
-
-    It is begun before the rows are read. Whatever is read until the commit is then known to be of
-    the same version.
-    """
-
-    def __init__(self, spark: SparkSession, fence: Fence, table: str) -> None:
-        """Begin, at the newest version of the table.
+    def __init__(self, spark: SparkSession, fence: Fence) -> None:
+        """Begin, at the newest version.
 
         Raises:
-            ConfigError: the table has been set to have no deletion vectors.
+            ConfigError: this is not the Delta that it was tried with, or the table has been set
+                to have no deletion vectors.
             LockedError: the epoch of the fence has passed.
         """
-        self._spark = spark
-        self._jvm: Any = spark._jvm
-        self._fence = fence
-        self._settings = settings = fence.settings
-        self._table = table
-        self._log = delta_log(spark, settings, table)
-        self._transaction = fence.begin(spark, table)
+        _require_delta(_delta_version(spark._jvm))
+        self._transaction = fence.begin(spark, FEATURES)
         # Any other change of the table, a compaction too, is one that the reading depends on.
         self._transaction.readWholeTable()
-        self._snapshot = self._transaction.snapshot()
+        super().__init__(spark, fence, self._transaction.snapshot())
+        self._log = delta_log(spark, self._settings, FEATURES)
         self._require_vectors()
-        self.version = int(self._snapshot.version())
 
-    def commit(self, rows: DataFrame, sizes: Sizes) -> int:
-        """Write rows, each in the place of its ``old``; return the new version.
-
-        Args:
-            rows: the table's columns and ``old``, which is NULL for a row that is new. A column
-                of the table that is not among them keeps its value.
-            sizes: of these rows.
-
-        Raises:
-            OvertakenError: another commit came before this one; nothing is written.
-            TransientError: the rows are not as many as was said, or two have the same ``old``;
-                nothing is written.
-            ConfigError: a column of the table has another type.
-            LockedError: the epoch has passed; nothing is written.
-        """
-        if newest_snapshot(self._spark, self._settings, self._table).version() != self.version:
-            raise OvertakenError(self._table)
+    def _write(self, rows: DataFrame, sizes: Sizes) -> int:
         use_session(self._spark)
-        gone = self._mark(rows, sizes) if sizes.updates else []
+        gone = self._mark(rows, sizes) if sizes.gone else []
         # As many files as the rows have partitions, or fewer.
         written = self._images(rows, sizes).coalesce(1 + sizes.rows // _ROWS_PER_FILE)
         added = to_list(self._jvm, self._transaction.writeFiles(written._jdf))
-        self._require(sum(map(_rows_in, added)), sizes.rows, "written")
+        self._require(sum(map(_rows_in, added)), sizes.written, "written")
         self._tell(sizes)
         actions = to_seq(self._jvm, [*gone, *added])
-        return self._fence.commit(self._transaction, self._table, actions, self._operation())
+        return self._fence.commit(self._transaction, FEATURES, actions, self._operation())
 
     def _require_vectors(self) -> None:
         utilities = scala_object(self._jvm, f"{_DELTA}.commands.DeletionVectorUtils")
         protocol, metadata = self._snapshot.protocol(), self._snapshot.metadata()
         if not utilities.deletionVectorsWritable(protocol, metadata):
             raise ConfigError(
-                f"The table {self._table} is set to have no deletion vectors, and needs them; "
-                f"run: ALTER TABLE delta.`{table_path(self._settings, self._table)}` "
+                f"The table {FEATURES} is set to have no deletion vectors, and needs them; "
+                f"run: ALTER TABLE delta.`{table_path(self._settings, FEATURES)}` "
                 "SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
-            )
-
-    def _require(self, found: int, wanted: int, done: str) -> None:
-        """Nothing may be lost or doubled, so what was done is counted before it counts."""
-        if found != wanted:
-            raise TransientError(
-                f"{found} rows of {self._table} would have been {done} in the place of {wanted}; "
-                "nothing was changed. Try again, and run `flo verify` if it stays so."
             )
 
     def _mark(self, rows: DataFrame, sizes: Sizes) -> list[Any]:
@@ -167,7 +97,7 @@ class Replacement:
             file, vector = files[each.filePath()], each.deletionVector()
             newly_gone += vector.cardinality() - file.numDeletedRecords()
             actions += _without(file, vector)
-        self._require(newly_gone, sizes.updates, "replaced")
+        self._require(newly_gone, sizes.gone, "replaced")
         return actions
 
     def _find_files(self, urls: Collection[str]) -> dict[str, Any]:
@@ -181,16 +111,19 @@ class Replacement:
         return files
 
     def _images(self, rows: DataFrame, sizes: Sizes) -> DataFrame:
-        """Add to the rows what the change feed shows: each as it was and as it is."""
+        """The rows to write; where the change feed tells of others, too, each as it was and is."""
         columns = self._columns(rows)
+        goes = F.col(DELETED) if sizes.deletes else F.lit(False)
         # Delta tells of added rows by itself.
-        if not sizes.updates or not self._has_feed():
-            return rows.select(*columns)
+        if not sizes.gone or not self._has_feed():
+            return rows.where(~goes).select(*columns)
         new, old = F.struct(*columns), F.col("old.values")
         written, inserted = _image(new, None), _image(new, "insert")
         before, after = _image(old, "update_preimage"), _image(new, "update_postimage")
-        images = F.when(F.col(OLD).isNotNull(), F.array(written, before, after)).otherwise(
-            F.array(written, inserted)
+        images = (
+            F.when(goes, F.array(_image(old, "delete")))
+            .when(F.col(OLD).isNotNull(), F.array(written, before, after))
+            .otherwise(F.array(written, inserted))
         )
         return rows.select(F.inline(images)).select("values.*", _KIND)
 
@@ -200,19 +133,10 @@ class Replacement:
         return bool(reader.isCDCEnabledOnTable(metadata, self._spark._jsparkSession))
 
     def _columns(self, rows: DataFrame) -> list[Column]:
-        """The table's columns in their order, of the types that it has, for Delta casts nothing."""
-        schema = schema_of(self._snapshot)
-        given = dict(rows.dtypes)
-        for column in schema:
-            kind = column.dataType.simpleString()
-            if given.get(column.name, kind) != kind:
-                raise ConfigError(
-                    f"The column {column.name} of the table {self._table} is {kind} and should be "
-                    f"{given[column.name]}; change it back, see docs/architecture.md."
-                )
+        """The table's columns in their order, for Delta's writer takes them by it."""
         return [
-            F.col(name) if name in given else F.col(f"old.values.`{name}`").alias(name)
-            for name in schema.names
+            F.col(name) if name in rows.columns else F.col(f"old.values.`{name}`").alias(name)
+            for name in self._schema.names
         ]
 
     def _tell(self, sizes: Sizes) -> None:
@@ -224,6 +148,7 @@ class Replacement:
             ("operationNumSourceRows", sizes.rows),
             ("numTargetRowsInserted", sizes.inserts),
             ("numTargetRowsUpdated", sizes.updates),
+            ("numTargetRowsDeleted", sizes.deletes),
             ("numTargetRowsCopied", 0),
         ):
             told[name] = metrics.createMetric(context, name)
@@ -235,6 +160,21 @@ class Replacement:
         none, no = scala_object(self._jvm, "scala.None"), to_seq(self._jvm, [])
         operation = java_class(self._jvm, f"{_DELTA}.DeltaOperations$Merge")
         return operation(none, none, none, none, no, no, no)
+
+
+@lru_cache(maxsize=4)
+def _delta_version(jvm: Any) -> str:
+    return str(scala_object(jvm, "io.delta.package").VERSION())
+
+
+def _require_delta(version: str) -> None:
+    """Inner parts may change their meaning without a word, and no error would tell."""
+    if version != TRIED_WITH:
+        raise ConfigError(
+            f"This is Delta {version}, and the features are written with inner parts of Delta "
+            f'{TRIED_WITH}: set features_writer = "merge" in the settings, or run with the jars '
+            "of conf/jars.lock (`make setup` fetches them)."
+        )
 
 
 def _image(values: Column, kind: str | None) -> Column:

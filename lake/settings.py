@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     settle_minutes: float = Field(10.0, ge=0, description="how long what is no drop may still grow")
     retry_seconds: float = Field(300.0, ge=0, description="how long transient trouble is retried")
     max_line_bytes: int = Field(16 * 2**20, ge=1024, description="longest record of a drop")
+    features_writer: Literal["deletion_vectors", "merge"] = Field(
+        "deletion_vectors", description="how a batch's commit replaces rows of the features"
+    )
     log_format: Literal["human", "json"] = Field("human", description="how the log is written")
     # On this machine alone unless told otherwise: whoever reaches it may read it.
     metrics_address: str = Field("127.0.0.1", description="where metrics are served; empty: not")

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from lake.contract import Contract
-from lake.replacing import OLD
+from lake.features_writer import OLD
 from streaming.features import (
     BUSINESS,
     SOURCE,

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from checkpoints.ledger import carrying
 from lake.contract import Contract
-from lake.replacing import OLD, Replacement, Sizes, placed, with_old
+from lake.features_writer import OLD, FeaturesWriter, Sizes, placed, with_old
 from lake.sizing import compiling
 from streaming.features import complete
 from streaming.steps import as_placed, pick_candidates, step, step_once
@@ -77,7 +77,9 @@ def plan_upsert(
     return Upsert(counts.outcomes, _changed(steps, now), sizes, release)
 
 
-def write_upsert(spark: SparkSession, features: Replacement, upsert: Upsert, metadata: str) -> int:
+def write_upsert(
+    spark: SparkSession, features: FeaturesWriter, upsert: Upsert, metadata: str
+) -> int:
     """Write the feature rows in one commit that carries ``metadata``, and return its version.
 
     Args:

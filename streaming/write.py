@@ -21,8 +21,8 @@ from lake.contract import Contract
 from lake.delta import read_table
 from lake.failpoint import failpoint
 from lake.fence import Fence
-from lake.replacing import Replacement
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
+from lake.writers import open_writer
 from streaming.accounts import with_outcomes
 from streaming.phases import Phase, phase
 from streaming.rows import Judgement
@@ -99,7 +99,7 @@ class TableWriter:
         *,
         one_drop: bool,
     ) -> list[LedgerRow]:
-        features = Replacement(spark, self._fence, FEATURES)
+        features = open_writer(spark, self._fence)
         with phase(Phase.PLAN):
             upsert = plan_upsert(
                 spark,

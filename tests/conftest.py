@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis
@@ -99,18 +99,18 @@ def spark(environment: dict[str, str]) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
-def new_lake(spark: SparkSession) -> Callable[[], DropLake]:
+def new_lake(spark: SparkSession) -> Callable[..., DropLake]:
     """Make lakes: directories and empty tables under a root of their own in HDFS."""
     from tests.lakes import DropLake
 
     template: list[DropLake] = []
 
-    def make() -> DropLake:
+    def make(**settings: Any) -> DropLake:
         if not template:
             template.append(DropLake(spark, Settings(root="/tests/template", retry_seconds=5)))
             template[0].initialise()
             template[0].fence()  # four commits that no lake has to make for itself
-        return template[0].copy()
+        return template[0].copy(**settings)
 
     return make
 

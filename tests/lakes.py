@@ -47,10 +47,10 @@ class DropLake:
         """Make directories and tables."""
         initialise(self.spark, self.settings)
 
-    def copy(self) -> DropLake:
+    def copy(self, **settings: Any) -> DropLake:
         """Make a lake of the same files under a root of its own: quicker than making tables."""
         root, patience = f"/tests/{uuid4().hex[:12]}", self.settings.retry_seconds
-        made = DropLake(self.spark, Settings(root=root, retry_seconds=patience))
+        made = DropLake(self.spark, Settings(root=root, retry_seconds=patience, **settings))
         jvm: Any = self.spark._jvm
         conf = self.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from batch.verification.recompute import compared_columns, recompute_features, value_columns
@@ -17,13 +17,13 @@ from checkpoints.lock import StreamLock, holding
 from checkpoints.recovery import recover
 from lake.conflicts import retry_conflicts
 from lake.contract import load_contract
-from lake.delta import open_table, table_version
+from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes, placed, with_old
 from lake.fence import Fence
 from lake.format import require_tables
 from lake.fs import FileSystem
 from lake.order_rule import making_anew
 from lake.settings import Settings
-from lake.tables import FEATURES, TABLES
+from lake.writers import open_writer
 from streaming.features import differs
 
 
@@ -74,10 +74,10 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
         rows, accounts = drop_repeats(spark, fence)
 
         def replace_features() -> Rebuilt:
+            writer = open_writer(spark, fence)
             view = read_consistent_view(spark, settings)
             expected = recompute_features(view.snapshots, view.ledger, contract)
-            changes = find_changes(expected, view.features, datetime.now(UTC))
-            return _apply(spark, fence, changes)
+            return _apply(writer, find_changes(expected, view.features, datetime.now(UTC)))
 
         with making_anew(spark, settings, contract):
             done = retry_conflicts(replace_features, "the features")
@@ -87,29 +87,39 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
 def find_changes(expected: DataFrame, stored: DataFrame, now: datetime) -> DataFrame:
     """Find what turns the stored features into the expected ones.
 
+    Args:
+        expected: one row per customer.
+        stored: the table, as read by its path.
+        now: ``updated_at`` of the rows whose values change.
+
     Returns:
-        The columns of ``customer_features`` and ``kind``: ``inserted``, ``changed`` or
-        ``deleted``. ``updated_at`` is NULL where it stays. A customer who is stored several
-        times is deleted and inserted.
+        What a :class:`lake.features_writer.FeaturesWriter` takes, and ``kind``: ``inserted``,
+        ``changed`` or ``deleted``. Of a customer who is stored several times each row is deleted,
+        and one inserted.
     """
     compared = compared_columns()
-    once = stored.groupBy("master_id").agg(
-        F.first(F.struct(*compared)).alias("o"), F.count(F.lit(1)).alias("copies")
-    )
+    of_customer = Window.partitionBy("master_id")
+    nth = F.row_number().over(of_customer.orderBy("old.file", "old.row"))
+    copies = F.count(F.lit(1)).over(of_customer)
+    known = with_old(placed(stored)).select("master_id", OLD)
+    known = known.withColumns({"copies": copies, "nth": nth})
     new = expected.select(F.col("master_id").alias("id"), F.struct(*compared).alias("n"))
-    both = new.join(once, F.col("id").eqNullSafe(F.col("master_id")), "full_outer")
+    both = new.join(known, F.col("id").eqNullSafe(F.col("master_id")), "full_outer")
+    again = F.col("n").isNotNull() & (F.col("nth") == 1)
     kinds = (
-        F.when(F.col("n").isNull(), _kinds("deleted"))
-        .when(F.col("o").isNull(), _kinds("inserted"))
-        .when(F.col("copies") > 1, _kinds("deleted", "inserted"))
-        .when(differs("n", "o", compared), _kinds("changed"))
+        F.when(F.col(OLD).isNull(), _kinds("inserted"))
+        .when((F.col("copies") > 1) & again, _kinds("deleted", "inserted"))
+        .when((F.col("copies") > 1) | F.col("n").isNull(), _kinds("deleted"))
+        .when(differs("n", "old.values", compared), _kinds("changed"))
     )
     changes = both.withColumn("kind", F.explode(kinds))
-    stays = (F.col("kind") == "changed") & ~differs("n", "o", value_columns())
+    stays = (F.col("kind") == "changed") & ~differs("n", "old.values", value_columns())
     return changes.select(
-        F.coalesce("n.master_id", "o.master_id").alias("master_id"),
+        F.coalesce("id", "master_id").alias("master_id"),
         *[F.col(f"n.{name}").alias(name) for name in compared if name != "master_id"],
-        F.when(~stays, F.lit(now)).alias("updated_at"),
+        F.when(stays, F.col("old.values.updated_at")).otherwise(F.lit(now)).alias("updated_at"),
+        F.when(F.col("kind") != "inserted", F.col(OLD)).alias(OLD),
+        (F.col("kind") == "deleted").alias(DELETED),
         "kind",
     )
 
@@ -118,34 +128,20 @@ def _kinds(*names: str) -> Column:
     return F.array(*[F.lit(name) for name in names])
 
 
-def _apply(spark: SparkSession, fence: Fence, changes: DataFrame) -> Rebuilt:
+def _apply(writer: FeaturesWriter, changes: DataFrame) -> Rebuilt:
     changes = changes.persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        counts = {row["kind"]: row["count"] for row in changes.groupBy("kind").count().collect()}
-        if counts:
-            _merge(spark, fence, changes)
-        version = table_version(spark, fence.settings, FEATURES)
+        counted = changes.groupBy("kind").agg(
+            F.count(F.lit(1)).alias("rows"), F.collect_set("old.file").alias("files")
+        )
+        found = {row["kind"]: row for row in counted.collect()}
+        inserted, changed, deleted = (
+            found[kind]["rows"] if kind in found else 0
+            for kind in ("inserted", "changed", "deleted")
+        )
+        files = {file for row in found.values() for file in row["files"]}
+        sizes = Sizes(inserted, changed, files, deleted)
+        version = writer.commit(changes.drop("kind"), sizes) if found else writer.version
     finally:
         changes.unpersist()
-    return Rebuilt(
-        counts.get("inserted", 0), counts.get("changed", 0), counts.get("deleted", 0), version
-    )
-
-
-def _merge(spark: SparkSession, fence: Fence, changes: DataFrame) -> None:
-    values: dict[str, str | Column] = {
-        name: F.col(f"s.{name}") for name in TABLES[FEATURES].column_names
-    }
-    kept: dict[str, str | Column] = {"updated_at": F.coalesce("s.updated_at", "t.updated_at")}
-    # What is inserted matches nothing: a repeated customer's rows all go, and one comes.
-    same = "t.master_id <=> s.master_id AND s.kind <> 'inserted'"
-    merge = (
-        open_table(spark, fence.settings, FEATURES)
-        .alias("t")
-        .merge(changes.alias("s"), same)
-        .whenMatchedDelete(condition="s.kind = 'deleted'")
-        .whenMatchedUpdate(condition="s.kind = 'changed'", set=values | kept)
-        .whenNotMatchedInsert(condition="s.kind = 'inserted'", values=values)
-    )
-    with fence.committing(spark, FEATURES):
-        merge.execute()
+    return Rebuilt(inserted, changed, deleted, version)

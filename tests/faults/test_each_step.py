@@ -11,8 +11,8 @@ import streaming.processor
 from checkpoints.ledger import Ledger
 from checkpoints.recovery import Recovery
 from lake.conflicts import OvertakenError
-from lake.replacing import Replacement
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
+from lake.writers import open_writer
 from streaming.processor import Processor
 from streaming.upsert import plan_upsert, write_upsert
 from tests.expected import assert_taken_in
@@ -109,7 +109,7 @@ def test_a_plan_from_an_old_reading_is_refused(lake: DropLake) -> None:
     # Read whole: Spark would read the table again when it has changed.
     older = lake.spark.createDataFrame(lake.table(SNAPSHOTS).collect(), TABLES[SNAPSHOTS].schema)
     stale = older.withColumn("row_no", F.lit(7).cast("bigint"))
-    features = Replacement(lake.spark, lake.fence(), FEATURES)
+    features = open_writer(lake.spark, lake.fence())
     now = datetime.now(UTC)
     plan = plan_upsert(lake.spark, lake.contract, stale, now, lake.table(FEATURES))
     assert (plan.sizes.inserts, plan.sizes.updates) == (0, 1)

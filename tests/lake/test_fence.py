@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
@@ -17,7 +18,8 @@ from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.delta import table_version
 from lake.errors import LockedError, TransientError
 from lake.fence import APPLICATION, FENCED, Fence, epoch_of
-from lake.replacing import Replacement, Sizes
+from lake.merging import Merge
+from lake.replacing import Replacement
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.processor import Processor
 from tests.faults.running import killed_at
@@ -151,19 +153,24 @@ def test_delta_refuses_an_append_whose_epoch_is_raised_while_it_writes(
     assert versions(pending) == before
 
 
+@pytest.mark.parametrize(
+    ("writer", "kind", "step"),
+    [("deletion_vectors", Replacement, "_tell"), ("merge", Merge, "_count")],
+)
 def test_delta_refuses_features_whose_epoch_is_raised_while_they_are_written(
-    pending: DropLake, monkeypatch: pytest.MonkeyPatch
+    original: DropLake, writer: str, kind: type, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the last moment, too: between the look at the version and the commit."""
-    tell = Replacement._tell
+    pending = original.copy(features_writer=writer)
+    last = getattr(kind, step)
 
-    def take_over_first(features: Replacement, sizes: Sizes) -> None:
+    def take_over_first(*args: Any) -> None:
         told.append(take_over(pending))
-        tell(features, sizes)
+        last(*args)
 
     told: list[Fence] = []
     processor = pending.processor()
-    monkeypatch.setattr(Replacement, "_tell", take_over_first)
+    monkeypatch.setattr(kind, step, take_over_first)
     with pytest.raises(LockedError, match=SAID.format(FEATURES)):
         pending.take(processor=processor)
     assert len(told) == 1

@@ -1,4 +1,4 @@
-"""A commit that replaces rows at known places: all of it, or nothing, and on no other rows."""
+"""A commit that replaces known rows, by either writer: all of it, or nothing, on no other rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import streaming.write
+from checkpoints.ledger import carrying
 from lake.conflicts import OvertakenError
-from lake.delta import newest_snapshot, open_table
+from lake.delta import newest_snapshot, open_table, table_version
 from lake.errors import ConfigError, TransientError
-from lake.replacing import OLD, Replacement, Sizes, placed, with_old
-from lake.settings import Settings
+from lake.features_writer import DELETED, OLD, Sizes, placed, with_old
+from lake.merging import Merge
+from lake.replacing import TRIED_WITH, Replacement
+from lake.settings import CONF, Settings
 from lake.tables import FEATURES, table_path
+from lake.writers import open_writer
 from tests.lakes import DropLake, csv, row
 
+KINDS = ("Inserted", "Updated", "Deleted")
 PEOPLE = [f"c{number}" for number in range(6)]
 
 
@@ -37,6 +42,12 @@ def original(new_lake: Callable[[], DropLake]) -> DropLake:
 def people(original: DropLake) -> DropLake:
     """A copy of it."""
     return original.copy()
+
+
+@pytest.fixture(params=["deletion_vectors", "merge"])
+def either(original: DropLake, request: pytest.FixtureRequest) -> DropLake:
+    """A copy for each writer: what holds for the one holds for the other."""
+    return original.copy(features_writer=request.param)
 
 
 def known(lake: DropLake) -> DataFrame:
@@ -59,7 +70,7 @@ def sizes(rows: DataFrame) -> Sizes:
 
 def replace(lake: DropLake, store: str, *names: str) -> int:
     """Give some customers another store."""
-    begun = Replacement(lake.spark, lake.fence(), FEATURES)
+    begun = open_writer(lake.spark, lake.fence())
     rows = renamed(known(lake).where(F.col("master_id").isin(list(names))), store)
     return begun.commit(rows, sizes(rows))
 
@@ -95,30 +106,38 @@ def test_a_file_that_loses_its_last_row_goes(people: DropLake) -> None:
     assert set(stores(people).values()) == {"B"}
 
 
-def test_the_change_feed_tells_each_row_as_it_was_and_is(people: DropLake) -> None:
-    """For a reader of the feed it is what a MERGE would have told, new rows and history too."""
-    begun = Replacement(people.spark, people.fence(), FEATURES)
-    rows = known(people).where("master_id = 'c0'")
-    new = rows.withColumns(
-        {"master_id": F.lit("new"), OLD: F.lit(None).cast(rows.schema[OLD].dataType)}
-    )
-    both = renamed(rows.unionByName(new), "A")
-    version = begun.commit(both, sizes(both))
-    feed = people.spark.read.format("delta").option("readChangeFeed", "true")
-    changes = feed.option("startingVersion", version).load(table_path(people.settings, FEATURES))
+def test_the_change_feed_tells_each_row_as_it_was_and_is(either: DropLake) -> None:
+    """A reader of the feed is told the same by both: new rows, and of a customer who was there
+    twice that all rows go and one comes; the history has the numbers and what the commit carries.
+    """
+    path = table_path(either.settings, FEATURES)
+    either.table(FEATURES).where("master_id = 'c1'").write.format("delta").mode("append").save(path)
+    begun = open_writer(either.spark, either.fence())
+    rows = known(either).where("master_id IN ('c0', 'c1')").withColumn(DELETED, F.lit(False))
+    changed = renamed(rows.where("master_id = 'c0'"), "A")
+    new = changed.withColumn(OLD, F.lit(None).cast(rows.schema[OLD].dataType))
+    added = new.withColumn("master_id", F.explode(F.array(F.lit("c1"), F.lit("new"))))
+    gone = rows.where("master_id = 'c1'").withColumn(DELETED, F.lit(True))
+    files = sizes(rows).files
+    with carrying(either.spark, "the accounts"):
+        all_rows = changed.unionByName(added).unionByName(gone)
+        version = begun.commit(all_rows, Sizes(inserts=2, updates=1, files=files, deletes=2))
+    feed = either.spark.read.format("delta").option("readChangeFeed", "true")
+    changes = feed.option("startingVersion", version).load(path)
     told = changes.select("_change_type", "master_id", "store_type", "_commit_version").collect()
     assert sorted(map(tuple, told)) == [
+        ("delete", "c1", None, version),
+        ("delete", "c1", None, version),
+        ("insert", "c1", "A", version),
         ("insert", "new", "A", version),
         ("update_postimage", "c0", "A", version),
         ("update_preimage", "c0", None, version),
     ]
-    [newest] = open_table(people.spark, people.settings, FEATURES).history(1).collect()
-    assert newest["operation"] == "MERGE"
-    told = {
-        name: newest["operationMetrics"][name]
-        for name in ("numTargetRowsInserted", "numTargetRowsUpdated")
-    }
-    assert told == {"numTargetRowsInserted": "1", "numTargetRowsUpdated": "1"}
+    assert stores(either) == dict.fromkeys(PEOPLE) | {"c0": "A", "c1": "A", "new": "A"}
+    [newest] = open_table(either.spark, either.settings, FEATURES).history(1).collect()
+    assert (newest["operation"], newest["userMetadata"]) == ("MERGE", "the accounts")
+    told = [newest["operationMetrics"][f"numTargetRows{kind}"] for kind in KINDS]
+    assert told == ["2", "1", "2"]
 
 
 def compact(lake: DropLake) -> None:
@@ -136,18 +155,18 @@ OTHERS: dict[str, Callable[[DropLake], object]] = {"compaction": compact, "inser
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_what_came_in_between_is_not_overwritten(people: DropLake, other: str) -> None:
+def test_what_came_in_between_is_not_overwritten(either: DropLake, other: str) -> None:
     """Rows that were read before another commit are not written after it: places and values may
     be others."""
-    replace(people, "A", "c0")
-    begun = Replacement(people.spark, people.fence(), FEATURES)
-    rows = renamed(known(people).where("master_id = 'c0'"), "B").persist()
+    replace(either, "A", "c0")
+    begun = open_writer(either.spark, either.fence())
+    rows = renamed(known(either).where("master_id = 'c0'"), "B").persist()
     found = sizes(rows)
-    OTHERS[other](people)
-    before = people.features()
+    OTHERS[other](either)
+    before = either.features()
     with pytest.raises(OvertakenError):
         begun.commit(rows, found)
-    assert people.features() == before
+    assert either.features() == before
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -156,7 +175,7 @@ def test_delta_itself_refuses_what_came_at_the_last_moment(
 ) -> None:
     """Also a commit right before ours, when we have looked for one already, is not overwritten."""
     replace(people, "A", "c0")
-    begun = Replacement(people.spark, people.fence(), FEATURES)
+    begun = Replacement(people.spark, people.fence())
     rows = renamed(known(people).where("master_id = 'c0'"), "B").persist()
     found = sizes(rows)
     tell = begun._tell
@@ -169,6 +188,63 @@ def test_delta_itself_refuses_what_came_at_the_last_moment(
     with pytest.raises(ConcurrentAppendException):
         begun.commit(rows, found)
     assert stores(people)["c0"] == "A"
+
+
+LATE = {
+    "changed": "UPDATE {} SET store_type = 'X' WHERE master_id = 'c0'",
+    "gone": "DELETE FROM {} WHERE master_id = 'c0'",
+    "there": "UPDATE {} SET master_id = 'new' WHERE master_id = 'c1'",
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_a_merge_begins_on_the_rows_of_the_plan_or_fails(
+    original: DropLake, late: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads may be newer than what was looked at: a row that is another by then is kept."""
+    people = original.copy(features_writer="merge")
+    begun = open_writer(people.spark, people.fence())
+    rows = renamed(known(people).where("master_id = 'c0'"), "B")
+    new = rows.withColumns(
+        {"master_id": F.lit("new"), OLD: F.lit(None).cast(rows.schema[OLD].dataType)}
+    )
+    both = rows.unionByName(new).persist()
+    found, count, told = sizes(both), Merge._count, []
+
+    def change_late(*args: Any) -> None:
+        count(*args)
+        path = table_path(people.settings, FEATURES)
+        people.spark.sql(LATE[late].format(f"delta.`{path}`"))
+        told.append(people.features())
+
+    monkeypatch.setattr(Merge, "_count", change_late)
+    with pytest.raises(OvertakenError):
+        begun.commit(both, found)
+    assert [people.features()] == told
+
+
+def test_a_merge_tells_its_own_version_where_a_compaction_comes_beside_it(
+    original: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account names the commit that holds its rows; a compaction does not hinder it."""
+    people = original.copy(features_writer="merge")
+    replace(people, "A", "c0")
+    count, committed, before = Merge._count, Merge._committed, []
+
+    def compact_first(*args: Any) -> None:
+        count(*args)
+        compact(people)
+        before.append(table_version(people.spark, people.settings, FEATURES))
+
+    def add_after(begun: Merge) -> int:
+        add(people)
+        return committed(begun)
+
+    monkeypatch.setattr(Merge, "_count", compact_first)
+    monkeypatch.setattr(Merge, "_committed", add_after)
+    version = replace(people, "B", "c1")
+    assert [version - 1] == before
+    assert stores(people) == dict.fromkeys([*PEOPLE, "added"]) | {"c0": "A", "c1": "B"}
 
 
 def test_a_batch_that_is_overtaken_looks_again(
@@ -195,7 +271,7 @@ def test_a_batch_that_is_overtaken_looks_again(
 
 def test_what_the_table_forbids_is_not_written(people: DropLake) -> None:
     """The table's constraints hold for this commit as for every other."""
-    begun = Replacement(people.spark, people.fence(), FEATURES)
+    begun = Replacement(people.spark, people.fence())
     rows = known(people).where("master_id = 'c0'")
     rows = rows.withColumn("order_num_total", F.lit(-1).cast("bigint"))
     with pytest.raises(Py4JJavaError, match="filled_and_never_negative"):
@@ -214,6 +290,10 @@ def test_without_a_change_feed_the_rows_alone_are_written(people: DropLake, feed
     alter(people, f"SET TBLPROPERTIES ('delta.enableChangeDataFeed' = '{feed}')")
     replace(people, "A", "c0", "c1")
     assert stores(people) == dict.fromkeys(PEOPLE) | {"c0": "A", "c1": "A"}
+    begun = open_writer(people.spark, people.fence())
+    gone = known(people).where("master_id IN ('c1', 'c2')").withColumn(DELETED, F.lit(True))
+    begun.commit(gone, Sizes(0, 0, sizes(gone).files, deletes=2))
+    assert stores(people) == {"c0": "A"} | dict.fromkeys(["c3", "c4", "c5"])
 
 
 def doubled(rows: DataFrame) -> DataFrame:
@@ -233,39 +313,39 @@ def replaced_before(rows: DataFrame) -> DataFrame:
 
 @pytest.mark.parametrize("wrong", [doubled, cut, replaced_before])
 def test_rows_that_are_not_as_many_as_planned_are_not_written(
-    people: DropLake, wrong: Callable[[DataFrame], DataFrame]
+    either: DropLake, wrong: Callable[[DataFrame], DataFrame]
 ) -> None:
     """Marked and written rows are counted before the commit: none may be lost or doubled."""
-    first = people.table(FEATURES).where("_metadata.row_index = 0").first()
+    first = either.table(FEATURES).where("_metadata.row_index = 0").first()
     assert first is not None
-    replace(people, "A", first["master_id"])
-    begun = Replacement(people.spark, people.fence(), FEATURES)
+    replace(either, "A", first["master_id"])
+    begun = open_writer(either.spark, either.fence())
     others = [*[each for each in PEOPLE if each != first["master_id"]][:2], "c0"]
-    rows = known(people).where(F.col("master_id").isin(others) & F.col("store_type").isNull())
+    rows = known(either).where(F.col("master_id").isin(others) & F.col("store_type").isNull())
     found = sizes(rows)
-    before = people.features()
+    before = either.features()
     with pytest.raises(TransientError, match=r"in the place of \d"):
         begun.commit(wrong(rows), Sizes(found.inserts, found.updates, found.files))
-    assert people.features() == before
+    assert either.features() == before
 
 
-def test_a_column_that_somebody_added_keeps_its_values(people: DropLake) -> None:
+def test_a_column_that_somebody_added_keeps_its_values(either: DropLake) -> None:
     """A row that is replaced keeps what is in it, as with a MERGE; a new row has nothing there."""
-    alter(people, "ADD COLUMNS (remark STRING)")
-    people.spark.sql(
-        f"UPDATE delta.`{table_path(people.settings, FEATURES)}` SET remark = 'good' "
+    alter(either, "ADD COLUMNS (remark STRING)")
+    either.spark.sql(
+        f"UPDATE delta.`{table_path(either.settings, FEATURES)}` SET remark = 'good' "
         "WHERE master_id IN ('c0', 'c1')"
     )
-    people.put("more.csv", csv(row("c0", last="2021-05-05"), row("c9")))
-    people.take()
-    remarks = people.table(FEATURES).where("remark IS NOT NULL OR master_id = 'c9'")
+    either.put("more.csv", csv(row("c0", last="2021-05-05"), row("c9")))
+    either.take()
+    remarks = either.table(FEATURES).where("remark IS NOT NULL OR master_id = 'c9'")
     told = remarks.select("master_id", "remark").collect()
     assert sorted(map(tuple, told)) == [("c0", "good"), ("c1", "good"), ("c9", None)]
 
 
 def test_a_column_of_another_type_is_told_in_a_sentence(people: DropLake) -> None:
     """Delta's writer casts nothing, so a wrong type would be written as it is."""
-    begun = Replacement(people.spark, people.fence(), FEATURES)
+    begun = Replacement(people.spark, people.fence())
     rows = known(people).withColumn("row_no", F.col("row_no").cast("int"))
     with pytest.raises(
         ConfigError, match="The column row_no of the table customer_features is big"
@@ -295,3 +375,22 @@ def test_a_table_set_to_have_no_vectors_is_told_in_a_sentence(people: DropLake) 
     people.spark.sql(str(refused.value).partition("run: ")[2])
     replace(people, "A", "c0")
     assert stores(people)["c0"] == "A"
+
+
+def test_another_delta_is_refused_with_what_to_do(
+    people: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inner parts of another version may do something else; its MERGE does not."""
+    monkeypatch.setattr("lake.replacing.TRIED_WITH", "4.3.0")
+    before = people.features()
+    with pytest.raises(ConfigError, match=r'This is Delta 4\.4\.0.* features_writer = "merge"'):
+        replace(people, "A", "c0")
+    assert people.features() == before
+    merging = people.copy(features_writer="merge")
+    assert isinstance(open_writer(merging.spark, merging.fence()), Merge)
+
+
+def test_the_delta_of_the_lock_is_the_one_that_was_tried() -> None:
+    """Who raises the jar runs these tests with it, and then says so."""
+    jars = (CONF / "jars.lock").read_text("utf-8")
+    assert f"io.delta:delta-spark_4.2_2.13:{TRIED_WITH} " in jars

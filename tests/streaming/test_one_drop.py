@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Column, Contract, load_contract
-from lake.replacing import OLD
+from lake.features_writer import OLD
 from lake.settings import Settings
 from lake.tables import SNAPSHOTS, TABLES
 from streaming.features import complete, fold_snapshots, unpack

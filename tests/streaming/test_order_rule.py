@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
@@ -127,6 +128,7 @@ def test_the_rule_itself_knows_no_order(batches: list[list[File]], data: st.Data
     assert one_by_one.kpis("order_channel") == at_once.kpis("order_channel")
 
 
+@pytest.mark.parametrize("writer", ["deletion_vectors", "merge"])
 @given(batches=arrangements())
 @settings(
     max_examples=3, deadline=None, derandomize=True, database=None,
@@ -135,12 +137,15 @@ def test_the_rule_itself_knows_no_order(batches: list[list[File]], data: st.Data
     phases=[Phase.generate],
 )  # fmt: skip
 def test_any_order_grouping_and_repetition_gives_the_same_tables(
-    new_lake: Callable[[], DropLake], batches: list[list[File]]
+    new_lake: Callable[..., DropLake], writer: str, batches: list[list[File]]
 ) -> None:
-    """Features, KPIs, accounts and quarantine are the oracle's, however the drops came."""
+    """Features, KPIs, accounts and quarantine are the oracle's, however the drops came.
+
+    Whichever writer writes the features.
+    """
     for at, batch in enumerate(batches, start=1):
         for file in batch:
             note(f"batch {at}: {file.name}, {file.modified_ms}, {file.content.decode()!r}")
-    lake = new_lake()
+    lake = new_lake(features_writer=writer)
     oracle = take_all(lake, batches)
     assert_as_the_oracle_says(lake, oracle)
