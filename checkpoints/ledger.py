@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from lake.errors import FloError
 from lake.fence import Fence
-from lake.fs import FileInfo, FileKey, file_key, from_millis
+from lake.fs import FileInfo, FileKey, file_key, from_micros
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -165,7 +165,7 @@ class LedgerRow:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the row as plain JSON, for the metadata of a Delta commit."""
+        """Give the row as plain JSON, for a Delta commit's metadata and for the archive."""
         values = asdict(self)
         for name in _TIMES:
             values[name] = values[name].isoformat() if values[name] else None
@@ -205,15 +205,8 @@ class Ledger:
 
     def _load(self, spark: SparkSession) -> None:
         table = spark.read.format("delta").load(self._path)
-        wanted = [
-            F.unix_millis(name).alias(name) if name in _TIMES else F.col(name)
-            for name in (*_INDEXED, *VERSION_COLUMNS.values())
-        ]
-        for row in table.select(*wanted).toLocalIterator():
-            values = row.asDict()
-            for name in set(_TIMES) & set(values):
-                values[name] = from_millis(values[name])
-            self._remember(LedgerRow(**values))
+        for row in frame_rows(table.select(*_INDEXED, *VERSION_COLUMNS.values())):
+            self._remember(row)
 
     def _remember(self, row: LedgerRow) -> None:
         # Many drops are held: what is long, and not asked of here, is left out.
@@ -250,6 +243,13 @@ class Ledger:
         """Find an account."""
         return self._accounts.get(account_id)
 
+    def read(self, spark: SparkSession, account_ids: Sequence[str]) -> list[LedgerRow]:
+        """Read accounts whole from the table: the index has not all of them."""
+        if not account_ids:
+            return []
+        table = spark.read.format("delta").load(self._path)
+        return list(frame_rows(table.where(F.col("account_id").isin(list(account_ids)))))
+
     def find_of(self, info: FileInfo) -> LedgerRow | None:
         """Find the newest account that was written for this very file."""
         return self._files.get(info.key)
@@ -262,8 +262,11 @@ class Ledger:
         """Newest table version that an account names (column such as ``features_version``)."""
         return self._newest.get(column, -1)
 
-    def append(self, spark: SparkSession, rows: Sequence[LedgerRow]) -> None:
+    def append(self, spark: SparkSession, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Check the sums of these rows and add them in one commit.
+
+        Returns:
+            The rows as they are in the table.
 
         Raises:
             LedgerError: a sum is wrong; nothing is written.
@@ -272,17 +275,32 @@ class Ledger:
         for row in rows:
             row.check_sums()
         if not rows:
-            return
+            return []
         finished = datetime.now(UTC)
         done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
         self._fence.append(spark, LEDGER, rows_frame(spark, done).coalesce(1))
         for row in done:
             self._remember(row)
+        return done
 
 
 def rows_frame(spark: SparkSession, rows: Iterable[LedgerRow]) -> DataFrame:
     """Give accounts as rows of the table ``drops``."""
     return spark.createDataFrame([_values(row) for row in rows], TABLES[LEDGER].schema)
+
+
+def frame_rows(frame: DataFrame) -> Iterator[LedgerRow]:
+    """Read rows of the table ``drops``, or some of its columns, as accounts."""
+    wanted = [
+        F.unix_micros(name).alias(name) if name in _TIMES else F.col(name) for name in frame.columns
+    ]
+    for row in frame.select(*wanted).toLocalIterator():
+        values = row.asDict()
+        for name in set(_TIMES) & set(values):
+            values[name] = None if values[name] is None else from_micros(values[name])
+        for name in {"columns", "notes"} & set(values):
+            values[name] = tuple(values[name] or ())
+        yield LedgerRow(**values)
 
 
 def to_metadata(rows: Iterable[LedgerRow]) -> str:
