@@ -280,7 +280,7 @@ def test_tables_that_are_lost_come_back_from_the_archive(lake: DropLake, lost: s
     look = lambda: take_look(lake.files, lake.settings, lambda: read_accounts(opened))  # noqa: E731
     assert audit_files(look).findings == []
     assert initialise(lake.spark, lake.settings) == []
-    assert lake.take() == []
+    assert lake.take(processor=lake.processor()) == []
 
 
 def test_of_two_accounts_the_ledger_s_counts(lake: DropLake) -> None:
@@ -321,7 +321,7 @@ def test_without_a_ledger_a_file_without_an_account_is_named(
     lake.files.rename(first["archived_path"], first["path"])
     assert restore(lake.spark, lake.settings).accounts == 1
     assert path in capsys.readouterr().out
-    [account] = lake.take()
+    [account] = lake.take(processor=lake.processor())
     assert account["drop_id"] == first["drop_id"]
     assert lake.features("master_id") == [("a",), ("b",)]
     assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
@@ -354,7 +354,7 @@ def test_the_account_of_a_file_that_may_not_be_moved_is_kept(
     restore(lake.spark, lake.settings)
 
     assert contents(lake) == before
-    assert lake.take() == []
+    assert lake.take(processor=lake.processor()) == []
     assert [each.name for each in lake.files.list(lake.settings.landing)] == []
 
 
