@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from batch.restored_accounts import (
+    RestoreError,
+    keep_accounts,
+    read_accounts,
+    require_accounts,
+)
 from batch.verification.archive_reading import ArchiveReading, read_archive
 from batch.verification.recompute import recompute_features
-from checkpoints.commits import read_commits_after
 from checkpoints.in_hand import staging_path
-from checkpoints.ledger import VERSION_COLUMNS, State, rows_frame
+from checkpoints.kept_accounts import find_accounts
+from checkpoints.ledger import VERSION_COLUMNS
 from checkpoints.lock import StreamLock, holding
 from lake.contract import Contract, load_contract
 from lake.ddl import create_tables
-from lake.delta import table_version
-from lake.errors import FloError, no_table
+from lake.delta import has_table, read_table, table_version
+from lake.errors import NotFoundError
 from lake.fence import FENCED, Fence
 from lake.format import RESTORED
 from lake.fs import FileSystem
@@ -30,12 +36,6 @@ from lake.tables import FEATURES, KPI_HISTORY, LEDGER, QUARANTINE, SNAPSHOTS, TA
 log = structlog.get_logger()
 
 
-class RestoreError(FloError):
-    """The archive does not give what the ledger says; the tables stay as they are."""
-
-    exit_code = 1
-
-
 @dataclass(frozen=True)
 class Restored:
     """What a restore made.
@@ -44,19 +44,20 @@ class Restored:
         files: how many archived files were read.
         customers: rows of the features.
         accounts: rows of the ledger, taken over.
-        set_aside: where the old tables are now.
+        set_aside: where the old tables are now; None where there were none.
     """
 
     files: int
     customers: int
     accounts: int
-    set_aside: str
+    set_aside: str | None
 
 
 def restore(spark: SparkSession, settings: Settings) -> Restored:
-    """Make the tables anew from the archive and the ledger's accounts.
+    """Make the tables anew from the archive and the accounts, of the ledger and beside the files.
 
-    - The ledger may be of an older format. Its accounts stay as they were told, with what a newer
+    - The ledger may be lost: the archive has what was in it, see :mod:`checkpoints.kept_accounts`.
+      It may be of an older format. Its accounts stay as they were told, with what a newer
       format knows beside.
     - The rows are those of the archived files, each judged by the contract that its account names,
       or the one of now. Where that comes to other counts than the ledger's, nothing is changed.
@@ -65,31 +66,35 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
 
     Raises:
         LockedError: a stream is running; the message says who.
-        NotFoundError: there is no ledger.
-        RestoreError: an archived file is missing, is another, or is judged otherwise now.
+        NotFoundError: there is neither a ledger nor an account in the archive.
+        RestoreError: an archived file is missing, is another, or is judged otherwise now; or it has
+            no account, and there is no ledger.
     """
     contract = load_contract(settings.contract)
     files = FileSystem.of(spark)
     # Below the checkpoints, so that a start takes no half of it for a lake.
     fresh = settings.model_copy(update={"root": "/".join([settings.root, *NEW_TABLES])})
-    if table_version(spark, settings, LEDGER) < 0 and not files.exists(fresh.path()):
-        raise no_table(LEDGER, settings.tables)
+    if not has_table(spark, settings, LEDGER) and not files.exists(fresh.path()):
+        _require_any(files, settings)
     lock = StreamLock(files, settings)
     with holding(lock, spark.sparkContext.applicationId):
         finish_swap(files, settings, fresh)
         files.delete(fresh.path())
         # Who held the lock before, and does not know that it is lost, writes nothing more.
-        if all(table_version(spark, settings, name) >= 0 for name in FENCED):
+        if all(has_table(spark, settings, name) for name in FENCED):
             Fence.raised(spark, settings, lock.confirm)
         accounts = read_accounts(spark, settings)
+        if not has_table(spark, settings, LEDGER):
+            require_accounts(files, settings, accounts)
         with read_archive(spark, settings, contract, accounts) as reading:
             _require_all(reading, accounts)
             create_tables(spark, fresh)
             _write(spark, fresh, contract, reading, accounts)
             files_read = reading.files
         _copy_history(spark, settings, fresh)
-        done = [spark.read.format("delta").load(table_path(fresh, n)) for n in (FEATURES, LEDGER)]
+        done = [read_table(spark, fresh, name) for name in (FEATURES, LEDGER)]
         customers, told = (each.count() for each in done)
+        keep_accounts(files, settings, done[1])
         aside = f"{settings.path('replaced')}/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         old = files.status(settings.tables)
         files.chmod(fresh.path("tables"), old.mode if old else OWN)
@@ -102,46 +107,16 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
         # What a killed stream had in hand is in the ledger now, or is taken in anew.
         files.delete(staging_path(settings))
     log.info("restored", files=files_read, customers=customers, accounts=told)
-    return Restored(files_read, customers, told, aside)
+    return Restored(files_read, customers, told, aside if old else None)
 
 
-def read_accounts(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Read the ledger, of whatever format, as one of this format.
-
-    A drop that is in the features, and whose account a killed stream did not come to write, has it
-    from their commit.
-    """
-    stored = spark.read.format("delta").load(table_path(settings, LEDGER))
-    known = stored.agg(F.max("features_version")).collect()[0][0]
-    commits = read_commits_after(spark, settings, FEATURES, -1 if known is None else known)
-    missing = [
-        replace(
-            row,
-            features_version=version if row.state == State.INGESTED else None,
-            finished_at=row.started_at,
-            first_seen_at=row.first_seen_at or row.modified_at,
-            drop_time=row.drop_time or row.modified_at,
+def _require_any(files: FileSystem, settings: Settings) -> None:
+    if not find_accounts(files, settings):
+        raise NotFoundError(
+            f"There is neither a ledger under {settings.tables} nor an account in "
+            f"{settings.archive}; put a copy of one of them back, or run `flo init` and move the "
+            "archived files into landing."
         )
-        for version, rows in commits.items()
-        for row in rows
-    ]
-    columns = [_column(stored, name).alias(name) for name in TABLES[LEDGER].column_names]
-    return stored.select(*columns).unionByName(rows_frame(spark, missing))
-
-
-def _column(stored: DataFrame, name: str) -> Column:
-    """A column of the ledger, or what an account that is older than it says by it."""
-    kind = TABLES[LEDGER].schema[name].dataType
-    if name in stored.columns:
-        return F.col(name)
-    if name.startswith("rows_"):
-        return F.lit(0).cast(kind)
-    return {
-        "account_id": F.expr("uuid()"),
-        "drop_time": F.col("modified_at"),
-        # By whose day the rule future_date went.
-        "first_seen_at": F.col("modified_at"),
-    }.get(name, F.lit(None).cast(kind))
 
 
 def _require_all(reading: ArchiveReading, accounts: DataFrame) -> None:
@@ -186,7 +161,7 @@ def _write(
     _append(fresh, SNAPSHOTS, reading.snapshots)
     bad = reading.quarantine.join(finished, "drop_id", "left")
     _append(fresh, QUARANTINE, bad.withColumn("quarantined_at", F.col("at")))
-    snapshots = spark.read.format("delta").load(table_path(fresh, SNAPSHOTS))
+    snapshots = read_table(spark, fresh, SNAPSHOTS)
     features = recompute_features(snapshots, accounts, contract).join(finished, "drop_id", "left")
     _append(fresh, FEATURES, features.withColumn("updated_at", F.col("at")))
     versions = {
@@ -208,8 +183,8 @@ def _append(fresh: Settings, name: str, rows: DataFrame) -> None:
 
 def _copy_history(spark: SparkSession, settings: Settings, fresh: Settings) -> None:
     """Take over what earlier runs of the KPIs have said: no archive knows that."""
-    if table_version(spark, settings, KPI_HISTORY) >= 0:
-        history = spark.read.format("delta").load(table_path(settings, KPI_HISTORY))
+    if has_table(spark, settings, KPI_HISTORY):
+        history = read_table(spark, settings, KPI_HISTORY)
         _append(fresh, KPI_HISTORY, history)
 
 

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lake.delta import read_table
 from lake.errors import FloError
 from lake.fence import Fence
-from lake.fs import FileInfo, FileKey, file_key, from_millis
+from lake.fs import FileInfo, FileKey, file_key, from_micros
 from lake.local_rows import local_frame
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 
@@ -167,7 +167,7 @@ class LedgerRow:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the row as plain JSON, for the metadata of a Delta commit."""
+        """Give the row as plain JSON, for a Delta commit's metadata and for the archive."""
         values = asdict(self)
         for name in _TIMES:
             values[name] = values[name].isoformat() if values[name] else None
@@ -206,15 +206,8 @@ class Ledger:
 
     def _load(self, spark: SparkSession) -> None:
         table = read_table(spark, self._fence.settings, LEDGER)
-        wanted = [
-            F.unix_millis(name).alias(name) if name in _TIMES else F.col(name)
-            for name in (*_INDEXED, *VERSION_COLUMNS.values())
-        ]
-        for row in table.select(*wanted).toLocalIterator():
-            values = row.asDict()
-            for name in set(_TIMES) & set(values):
-                values[name] = from_millis(values[name])
-            self._remember(LedgerRow(**values))
+        for row in frame_rows(table.select(*_INDEXED, *VERSION_COLUMNS.values())):
+            self._remember(row)
 
     def _remember(self, row: LedgerRow) -> None:
         # Many drops are held: what is long, and not asked of here, is left out.
@@ -256,6 +249,13 @@ class Ledger:
         accounts = {row.account_id for row in rows} & self._accounts.keys()
         return accounts, {row.drop_id for row in rows if row.drop_id} & self._ingested
 
+    def read(self, spark: SparkSession, account_ids: Sequence[str]) -> list[LedgerRow]:
+        """Read accounts whole from the table: the index has not all of them."""
+        if not account_ids:
+            return []
+        table = read_table(spark, self._fence.settings, LEDGER)
+        return list(frame_rows(table.where(F.col("account_id").isin(list(account_ids)))))
+
     def find_of(self, info: FileInfo) -> LedgerRow | None:
         """Find the newest account that was written for this very file."""
         return self._files.get(info.key)
@@ -268,8 +268,11 @@ class Ledger:
         """Newest table version that an account names (column such as ``features_version``)."""
         return self._newest.get(column, -1)
 
-    def append(self, spark: SparkSession, rows: Sequence[LedgerRow]) -> None:
+    def append(self, spark: SparkSession, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """Check the sums of these rows and add them in one commit.
+
+        Returns:
+            The rows as they are in the table.
 
         Raises:
             LedgerError: a sum is wrong; nothing is written.
@@ -278,17 +281,32 @@ class Ledger:
         for row in rows:
             row.check_sums()
         if not rows:
-            return
+            return []
         finished = datetime.now(UTC)
         done = [replace(row, finished_at=row.finished_at or finished) for row in rows]
         self._fence.append(spark, LEDGER, rows_frame(spark, done).coalesce(1))
         for row in done:
             self._remember(row)
+        return done
 
 
 def rows_frame(spark: SparkSession, rows: Iterable[LedgerRow]) -> DataFrame:
     """Give accounts as rows of the table ``drops``."""
     return local_frame(spark, map(_values, rows), TABLES[LEDGER].schema)
+
+
+def frame_rows(frame: DataFrame) -> Iterator[LedgerRow]:
+    """Read rows of the table ``drops``, or some of its columns, as accounts."""
+    wanted = [
+        F.unix_micros(name).alias(name) if name in _TIMES else F.col(name) for name in frame.columns
+    ]
+    for row in frame.select(*wanted).toLocalIterator():
+        values = row.asDict()
+        for name in set(_TIMES) & set(values):
+            values[name] = None if values[name] is None else from_micros(values[name])
+        for name in {"columns", "notes"} & set(values):
+            values[name] = tuple(values[name] or ())
+        yield LedgerRow(**values)
 
 
 def to_metadata(rows: Iterable[LedgerRow]) -> str:

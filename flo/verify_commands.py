@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flo.options import Conf, Output, example, settings_for
 from flo.output import Format, print_rows, say
+
+if TYPE_CHECKING:
+    from batch.verification.verify import Verification
 
 _COLUMNS = ("check", "table", "what", "rows", "drops")
 
@@ -38,8 +42,15 @@ def verify(
 
     found = compare(build_session(settings, "flo-verify"), settings, from_archive=from_archive)
     if found.differences or output is not Format.TABLE:
-        rows = [[getattr(each, name) for name in _COLUMNS] for each in found.differences]
-        print_rows(_COLUMNS, rows, output)
+        print_rows(_COLUMNS, _rows(found), output)
+    _say_found(found)
+
+
+def _rows(found: Verification) -> list[list[object]]:
+    return [[getattr(each, name) for name in _COLUMNS] for each in found.differences]
+
+
+def _say_found(found: Verification) -> None:
     for note in found.notes:
         say(note)
     say(str(found))
@@ -64,18 +75,25 @@ def rebuild(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE
 
 
 def restore(ctx: typer.Context, conf: Conf = None, output: Output = Format.TABLE) -> None:
-    """Make the stream's tables anew from the archive and the ledger's accounts.
+    """Make the stream's tables anew from the archive and the accounts, and verify them.
 
-    Takes over a lake of an older version. Let no other job run meanwhile. The old tables are kept
-    below replaced/, until somebody removes them, and so is what others have added to them. Exit
-    code 1 if the archive does not give what the ledger tells; then nothing is changed. KPIs and
-    segments are for `flo kpis` and `flo segments` to compute.
+    Takes over a lake of an older version, or one whose ledger or tables are lost: the accounts are
+    in the archive, too. Let no other job run meanwhile. The old tables are kept below replaced/,
+    until somebody removes them, and so is what others have added to them. Exit code 1 if the
+    archive does not give what the accounts tell (then nothing is changed), or if what
+    `flo verify --from-archive` does in the end finds a difference. KPIs and segments are for
+    `flo kpis` and `flo segments` to compute.
     """
     settings = settings_for(ctx, conf)
     from batch.restore import restore as make_anew
+    from batch.verification.verify import verify as compare
     from lake.session import build_session
 
-    done = make_anew(build_session(settings, "flo-restore"), settings)
+    spark = build_session(settings, "flo-restore")
+    done = make_anew(spark, settings)
     columns = tuple(vars(done))
     print_rows(columns, [[getattr(done, name) for name in columns]], output)
-    say("Run `flo verify --from-archive` to see them compared with the archive once more.")
+    found = compare(spark, settings, from_archive=True)
+    if found.differences:  # the result is what was made
+        print_rows(_COLUMNS, _rows(found), stream=sys.stderr)
+    _say_found(found)

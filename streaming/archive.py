@@ -1,4 +1,4 @@
-"""The archive: where an accounted-for file goes, and getting it there as it was read."""
+"""The archive: where an accounted-for file and its account go, and getting it there as read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from pyspark.sql import SparkSession
 
+from checkpoints.kept_accounts import account_path, keep_account
 from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.errors import AccessError, NotFoundError
 from lake.failpoint import failpoint
@@ -75,14 +77,19 @@ class Archive:
         return None if self._files.exists(row.archived_path) else row
 
     def keep(self, rows: Sequence[LedgerRow]) -> None:
-        """Move the files of these accounts, which are in the ledger by now."""
+        """Move the files of these accounts, which are in the ledger by now, and keep them beside.
+
+        A file that has to wait has its place already, and its account is kept there.
+        """
         self._unmoved |= {row.account_id for row in rows}
         for row in rows:
             self.move(row, self._find(row))
+            keep_account(self._files, self._settings, row)
 
-    def finish(self) -> None:
+    def finish(self, spark: SparkSession) -> None:
         """Do what an earlier stream did not come to."""
-        for account_id in sorted(self._unmoved):
+        left = sorted(self._unmoved)
+        for account_id in left:
             row = self._ledger.find(account_id)
             if row is None or row.archived_path is None:
                 self._unmoved.discard(account_id)
@@ -91,6 +98,14 @@ class Archive:
                 self._unmoved.discard(account_id)
             else:
                 self.move(row, self._find(row))
+        self._keep_lacking(spark, left)
+
+    def _keep_lacking(self, spark: SparkSession, account_ids: Sequence[str]) -> None:
+        known = filter(None, map(self._ledger.find, account_ids))
+        places = {row.account_id: account_path(self._settings, row) for row in known}
+        lacking = [each for each, path in places.items() if not self._files.exists(path)]
+        for row in self._ledger.read(spark, lacking):
+            keep_account(self._files, self._settings, row)
 
     def move(self, row: LedgerRow, info: FileInfo | None) -> None:
         """Move the file of an account; where it is that file no more, keep the copy that was read.

@@ -104,8 +104,11 @@ def refuse_other_constraints(spark: SparkSession, settings: Settings) -> None:
 
 
 def _read(spark: SparkSession, settings: Settings, name: str) -> dict[str, str]:
+    newest = newest_snapshot(spark, settings, name)
+    if newest.version() < 0:  # it is lost, and is made anew with these
+        return dict(TABLES[name].constraints)
     # As text, it is one call to Java.
-    metadata = json.loads(newest_snapshot(spark, settings, name).metadata().json())["metaData"]
+    metadata = json.loads(newest.metadata().json())["metaData"]
     found = {
         key.removeprefix(_PREFIX): when
         for key, when in metadata["configuration"].items()

@@ -135,7 +135,7 @@ class Processor:
 
         Until that is done, what it has staged stays, and says that it is not.
         """
-        self.archive.finish()
+        self.archive.finish(spark)
         self.waits.save()
         if self.left_undone and after is not None:
             after(spark)
@@ -185,7 +185,7 @@ class Processor:
     def _finish(self, spark: SparkSession, rows: list[LedgerRow]) -> None:
         """Write the accounts, then move the files of all of them to the archive."""
         with phase(Phase.LEDGER):
-            self.ledger.append(spark, rows)
+            rows = self.ledger.append(spark, rows)
         self._tell_accounts(rows)
         failpoint("after_ledger")
         with phase(Phase.ARCHIVE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from checkpoints.kept_accounts import is_kept_account
 from checkpoints.ledger import LedgerRow
 from checkpoints.troubles import Trouble, read_troubles
 from lake.fs import FileInfo
@@ -32,7 +33,7 @@ class Look:
         landing: what lies in landing, directories too.
         inside: what lies in directories of landing, at any depth.
         accounts: the ledger: path, bytes, times, state and archived path.
-        archive: what lies in the archive, at any depth, directories too.
+        archive: what lies in the archive, at any depth, directories too; not the accounts there.
         troubles: what the stream tells of files in landing.
     """
 
@@ -53,7 +54,7 @@ def take_look(
         landing=landing,
         inside=inside,
         accounts=read_accounts(),
-        archive=list(_tree(files, settings.archive)),
+        archive=[e for e in _tree(files, settings.archive) if not is_kept_account(e)],
         troubles=look_for_troubles(files, settings),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,27 +12,40 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from typer.testing import CliRunner
 
 from batch.questions.ask import lake_names
-from batch.restore import RestoreError, restore
-from batch.verification.verify import verify
+from batch.restore import Restored, RestoreError, restore
+from batch.standing.audit import audit_files
+from batch.standing.places import read_accounts, take_look
+from batch.verification.differences import Difference
+from batch.verification.verify import Verification, verify
 from checkpoints.in_hand import staging_path
-from lake.errors import ConfigError
+from checkpoints.kept_accounts import find_accounts
+from checkpoints.ledger import VERSION_COLUMNS
+from flo import cli
+from lake.errors import AccessError, ConfigError, NotFoundError
 from lake.fs import FileSystem
 from lake.initialise import initialise
+from lake.java import java_class
 from lake.native_files import NativeFiles
 from lake.native_tables import NativeTables
-from lake.reading import Question
+from lake.reading import Lake, Question
 from lake.settings import Settings
-from lake.tables import FEATURES, KPI_HISTORY, LEDGER, table_path
+from lake.spark_tables import SparkTables
+from lake.tables import FEATURES, KPI_HISTORY, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from tests.expected import differences
-from tests.lakes import DropLake
+from tests.lakes import DropLake, csv, row
 from tests.oracle import File, Oracle
 
 # What a clone at the tag v0.1.0 wrote: late drops, drops that lack columns, bad and refused ones,
 # a duplicate, two files of one name and time, and KPIs.
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "lake-v0.1.0.tar.gz"
 ROOT = "/flo-v0.1.0"
+DAY = 86_400_000
+T0 = 1_640_000_000_000  # 2021-12-20
+# When a row was written, and what the version is of the table that it is in.
+OF_THE_WRITING = {"updated_at", "quarantined_at", *VERSION_COLUMNS.values()}
 TOLD = ("path", "state", "reason", "archived_path", "rows_read", "rows_inserted", "rows_stale")
 
 
@@ -99,6 +113,9 @@ def test_a_lake_of_the_version_before_is_taken_over(old_lake: DropLake, tmp_path
     assert modes["tables"] & 0o007 == 0, "nobody else may read customers"
     assert initialise(spark, settings) == []
     assert verify(spark, settings, from_archive=True).differences == ()
+    assert set(find_accounts(old_lake.files, settings)) == {
+        each["account_id"] for each in old_lake.ledger()
+    }
     first = Oracle()
     first.take(each for each in drops if each.name == "1.csv")
     [drop_id] = {each["drop_id"] for each in old_lake.ledger() if each["path"].endswith("/1.csv")}
@@ -142,6 +159,23 @@ def test_a_drop_after_it_is_taken_in_as_ever(old_lake: DropLake) -> None:
     assert account["state"] == "duplicate"
 
 
+def test_a_restore_that_was_undone_may_be_done_again(old_lake: DropLake) -> None:
+    """The old tables are put back, and have no ids: each account is the one that is kept."""
+    spark, settings, files = old_lake.spark, old_lake.settings, old_lake.files
+    told = sorted(old_lake.rows(LEDGER, *TOLD))
+    done = restore(spark, settings)
+    ids = {each["account_id"] for each in old_lake.ledger()}
+    assert done.set_aside
+    files.delete(settings.tables)
+    files.rename(done.set_aside, settings.tables)
+    forget_tables(spark)
+
+    restore(spark, settings)
+
+    assert sorted(old_lake.rows(LEDGER, *TOLD)) == told
+    assert {each["account_id"] for each in old_lake.ledger()} == ids
+
+
 def test_where_the_archive_lacks_a_file_nothing_is_changed(old_lake: DropLake) -> None:
     """The sentence names the file, and the old tables stay where they are."""
     archived = next(path for path, state in old_lake.rows(LEDGER, "archived_path", "state")
@@ -179,3 +213,172 @@ def test_a_restore_killed_in_the_swap_is_finished_by_the_next(
     restore(old_lake.spark, old_lake.settings)
 
     assert verify(old_lake.spark, old_lake.settings).differences == ()
+
+
+def forget_tables(spark: SparkSession) -> None:
+    """Have Java know as little of the tables as in a program that has just begun."""
+    java_class(spark._jvm, "org.apache.spark.sql.delta.DeltaLog").clearCache()
+
+
+def lose(lake: DropLake, path: str) -> None:
+    """Delete a directory of a lake behind everybody's back."""
+    lake.files.delete(path)
+    forget_tables(lake.spark)
+
+
+def fill(lake: DropLake) -> None:
+    """Take in drops of all kinds: late, of fewer columns, partly bad, refused, duplicate, gone."""
+    new = csv(row("c1", value_offline="3.00"), row("c2"), row("c3"), row("c4", value_online="x"))
+    lake.put("new.csv", new, modified_ms=T0 + DAY)
+    lake.take()
+    lake.put("late.csv", csv(row("c1"), row("c5")), modified_ms=T0)
+    fewer = [line.rpartition(",")[0] for line in csv(row("c2"), row("c6")).splitlines()]
+    lake.put("fewer columns.csv", "\n".join(fewer), modified_ms=T0 + 2 * DAY)
+    lake.put("again.csv", new)
+    lake.put("half bad.csv", csv(row("c7"), row(""), row(" ")))
+    lake.put("refused.csv", "no,header\n1,2\n")
+    lake.take()
+    processor = lake.processor()
+    gone = lake.put("gone.csv", csv(row("c8")))
+    lake.files.delete(gone.path)
+    [vanished] = processor.process(lake.spark, [gone])
+    assert (vanished.state, vanished.archived_path) == ("rejected", None)
+    folder = lake.put("folder/part.csv", csv(row("c9"))).path.rpartition("/")[0]
+    info = lake.files.status(folder)
+    assert info is not None
+    processor.refuse(lake.spark, [(info, "is_directory: move its files into landing")])
+
+
+def contents(lake: DropLake) -> dict[str, list[dict[str, object]]]:
+    """All rows of the tables, without when, and in which version, they were written."""
+    return {
+        name: sorted(
+            ({key: each[key] for key in each if key not in OF_THE_WRITING} for each in rows),
+            key=str,
+        )
+        for name in (FEATURES, SNAPSHOTS, QUARANTINE, LEDGER)
+        for rows in [lake.read(name)]
+    }
+
+
+@pytest.mark.parametrize("lost", ["", LEDGER, FEATURES])
+def test_tables_that_are_lost_come_back_from_the_archive(lake: DropLake, lost: str) -> None:
+    """All of them, or the ledger or the features alone: with the same rows and every account."""
+    fill(lake)
+    before = contents(lake)
+    states = [(each["state"], each["archived_path"] is None) for each in before[LEDGER]]
+    assert len(states) == 8
+    assert {("duplicate", False), ("rejected", True), ("rejected", False)} < set(states)
+    lose(lake, f"{lake.settings.tables}/{lost}".rstrip("/"))
+
+    done = restore(lake.spark, lake.settings)
+
+    assert contents(lake) == before
+    assert (done.set_aside is None) == (lost == "")
+    assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
+    opened = Lake(lake.files, SparkTables(lake.spark, lake.settings))
+    look = lambda: take_look(lake.files, lake.settings, lambda: read_accounts(opened))  # noqa: E731
+    assert audit_files(look).findings == []
+    assert initialise(lake.spark, lake.settings) == []
+    assert lake.take(processor=lake.processor()) == []
+
+
+def test_of_two_accounts_the_ledger_s_counts(lake: DropLake) -> None:
+    """And one that only the archive has, as where the ledger is an older copy, is taken from it."""
+    for name in ("a", "b"):
+        lake.put(f"{name}.csv", csv(row(name)))
+        lake.take()
+    first, second = lake.ledger()
+    kept = find_accounts(lake.files, lake.settings)
+    text = lake.files.read_text(kept[first["account_id"]])
+    lake.files.write_text(kept[first["account_id"]], text.replace("ingested", "rejected"))
+    DeltaTable.forPath(lake.spark, table_path(lake.settings, LEDGER)).delete("path LIKE '%b.csv'")
+    lake.spark.sql(f"DELETE FROM delta.`{table_path(lake.settings, FEATURES)}`")
+
+    restore(lake.spark, lake.settings)
+
+    found = lake.ledger()
+    assert [each["state"] for each in found] == ["ingested", "ingested"]
+    assert [each["finished_at"] for each in found] == [first["finished_at"], second["finished_at"]]
+    assert lake.features("master_id") == [("a",), ("b",)]
+
+
+def test_without_a_ledger_a_file_without_an_account_is_named(
+    lake: DropLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An account that is not whole counts as none; its file is for the stream to take in again."""
+    for name in ("a", "b"):
+        lake.put(f"{name}.csv", csv(row(name)))
+    first, _ = sorted(lake.take(), key=lambda each: str(each["path"]))
+    path = find_accounts(lake.files, lake.settings)[first["account_id"]]
+    lake.files.write_text(path, "{")
+    lose(lake, lake.settings.tables)
+
+    with pytest.raises(RestoreError, match=r"1 archived files .* /\S+/a\.csv.* into landing"):
+        restore(lake.spark, lake.settings)
+
+    assert not lake.files.exists(lake.settings.tables)
+    lake.files.rename(first["archived_path"], first["path"])
+    assert restore(lake.spark, lake.settings).accounts == 1
+    assert path in capsys.readouterr().out
+    [account] = lake.take(processor=lake.processor())
+    assert account["drop_id"] == first["drop_id"]
+    assert lake.features("master_id") == [("a",), ("b",)]
+    assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
+
+
+def test_with_neither_ledger_nor_accounts_nothing_is_made(lake: DropLake) -> None:
+    """The sentence names both places, and what to do."""
+    lose(lake, lake.settings.tables)
+    with pytest.raises(NotFoundError, match=r"/tables .*/archive; .*`flo init`"):
+        restore(lake.spark, lake.settings)
+    assert not lake.files.exists(lake.settings.tables)
+
+
+def test_the_account_of_a_file_that_may_not_be_moved_is_kept(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits in landing, and is settled all the same, when the ledger is lost, too."""
+
+    def refuse(*_: object) -> None:
+        raise AccessError("no permission")
+
+    lake.put("a.csv", csv(row("c1")))
+    processor = lake.processor()
+    with monkeypatch.context() as patched:
+        patched.setattr(FileSystem, "rename", refuse)
+        lake.take(processor=processor)
+    before = contents(lake)
+    lose(lake, lake.settings.tables)
+
+    restore(lake.spark, lake.settings)
+
+    assert contents(lake) == before
+    assert lake.take(processor=lake.processor()) == []
+    assert [each.name for each in lake.files.list(lake.settings.landing)] == []
+
+
+@pytest.mark.parametrize("differing", [0, 1])
+def test_it_ends_with_what_a_verification_says(
+    differing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the new tables, from the archive; exit code 1 where they differ."""
+    found = [Difference("archive", FEATURES, "row missing", 1, ("abc",))] * differing
+    asked = []
+
+    def compare(*_: object, **how: object) -> Verification:
+        asked.append(how)
+        return Verification(tuple(found), {FEATURES: 7}, (), 3)
+
+    monkeypatch.setattr("lake.session.build_session", lambda *_: None)
+    monkeypatch.setattr("batch.restore.restore", lambda *_: Restored(3, 7, 4, None))
+    monkeypatch.setattr("batch.verification.verify.verify", compare)
+
+    done = CliRunner().invoke(cli.app, ["restore", "--format", "json"])
+
+    assert (done.exit_code, asked) == (differing, [{"from_archive": True}])
+    assert json.loads(done.stdout) == [
+        {"files": 3, "customers": 7, "accounts": 4, "set_aside": None}
+    ]
+    assert ("row missing" in done.stderr) == bool(differing)
+    assert "archived files read: 3" in done.stderr

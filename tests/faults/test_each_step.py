@@ -8,10 +8,11 @@ import pytest
 from pyspark.sql import functions as F
 
 import streaming.processor
-from checkpoints.ledger import Ledger
+from checkpoints.kept_accounts import find_accounts, read_account
+from checkpoints.ledger import Ledger, frame_rows
 from checkpoints.recovery import Recovery
 from lake.conflicts import OvertakenError
-from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS, TABLES
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 from lake.writers import open_writer
 from streaming.processor import Processor
 from streaming.upsert import plan_upsert, write_upsert
@@ -35,7 +36,7 @@ DROPS = make_drops(seed=1, count=2 * len(STEPS))
 def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
     lake: DropLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken off once at each step, no row is lost, doubled or different."""
+    """Broken off once at each step, no row is lost, doubled or different; accounts are kept."""
     for number, step in enumerate(STEPS):
         put(lake, DROPS[2 * number : 2 * number + 2])
         with killed_at(step, monkeypatch):
@@ -43,6 +44,10 @@ def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
         lake.take()
         assert lake.files.list(lake.settings.landing) == [], step
     assert_taken_in(lake, DROPS)
+    kept = find_accounts(lake.files, lake.settings).items()
+    assert {
+        account_id: read_account(lake.files, account_id, path) for account_id, path in kept
+    } == {row.account_id: row for row in frame_rows(lake.table(LEDGER))}
 
 
 def test_files_of_a_finished_batch_found_again_change_nothing(lake: DropLake) -> None:

@@ -79,6 +79,11 @@ def prepared(
     return enter
 
 
+def lose_tables(lake: DropLake) -> None:
+    """Delete all tables."""
+    lake.files.delete(lake.settings.tables)
+
+
 as_it_is = prepared(lambda _: None)
 SITUATIONS: dict[str, Callable[[DropLake], AbstractContextManager[None]]] = {
     "backlog": prepared(pend),
@@ -88,6 +93,7 @@ SITUATIONS: dict[str, Callable[[DropLake], AbstractContextManager[None]]] = {
     "audit": as_it_is,
     "verify": as_it_is,
     "restore": as_it_is,
+    "lost-tables": prepared(lose_tables),
 }
 
 

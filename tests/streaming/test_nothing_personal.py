@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
+from checkpoints.kept_accounts import find_accounts
 from lake.fs import FileInfo
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from tests.lakes import HEADER, DropLake, csv, row
@@ -114,10 +115,13 @@ def test_the_canary_was_there(watched: Watched) -> None:
 
 
 def test_no_log_line_and_no_account_names_a_customer(watched: Watched) -> None:
-    """What is logged and what the ledger says, notes and reasons included, is free of ids."""
+    """What is logged, and what ledger and archive say, reasons included, is free of ids."""
     assert len(watched.logs) >= len(drops())
     assert find_canary(str(watched.logs)) is None
     assert find_canary(str(watched.lake.rows(LEDGER))) is None
+    kept = find_accounts(watched.lake.files, watched.lake.settings).values()
+    assert len(kept) == watched.lake.count(LEDGER)
+    assert find_canary(str([watched.lake.files.read_text(path) for path in kept])) is None
     reasons = watched.lake.rows(QUARANTINE, "reasons")
     assert reasons
     assert find_canary(str(reasons)) is None
