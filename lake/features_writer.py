@@ -13,14 +13,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.conflicts import OvertakenError
 from lake.delta import newest_snapshot
 from lake.errors import ConfigError, TransientError
 from lake.fence import Fence, schema_of
-from lake.tables import FEATURES
+from lake.tables import FEATURES, TABLES
 
 OLD = "old"
 """The column with the stored row that another replaces: its place, ``file`` and ``row``, and its
@@ -45,6 +45,11 @@ def with_old(rows: DataFrame) -> DataFrame:
     names = [name for name in rows.columns if name not in ("_file", "_row")]
     place = (F.col("_file").alias("file"), F.col("_row").alias("row"))
     return rows.select(*names, F.struct(*place, F.struct(*names).alias("values")).alias(OLD))
+
+
+def goes(sizes: Sizes) -> Column:
+    """Tell of each row of a commit of these sizes whether it only takes its ``old`` away."""
+    return F.col(DELETED) if sizes.deletes else F.lit(False)
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,8 @@ class FeaturesWriter(ABC):
     def __init__(self, spark: SparkSession, fence: Fence, snapshot: Any) -> None:
         """Begin at a snapshot, the newest one."""
         self._spark = spark
-        self._jvm: Any = spark._jvm
         self._fence = fence
         self._settings = fence.settings
-        self._snapshot = snapshot
         self._schema = schema_of(snapshot)
         self.version = int(snapshot.version())
 
@@ -106,7 +109,8 @@ class FeaturesWriter(ABC):
             rows: the table's columns and ``old``, which is NULL for a row that is new. A column
                 of the table that is not among them keeps its value. Where there is something to
                 delete, ``deleted``, too: such rows have an ``old``, of the other columns only
-                ``master_id`` counts, and all of the customer's rows have to be among them.
+                ``master_id`` counts, and all of the customer's rows have to be among them: a
+                deletion may go by the customer alone.
             sizes: of these rows.
 
         Raises:
@@ -114,7 +118,7 @@ class FeaturesWriter(ABC):
             TransientError: the rows are not as many as was said, or two have the same ``old``;
                 nothing is written.
             ConfigError: a column of the table has another type.
-            LockedError: the epoch has passed; nothing is written.
+            LockedError: the epoch has passed; nothing is written, or it was just before.
         """
         if newest_snapshot(self._spark, self._settings, FEATURES).version() != self.version:
             raise OvertakenError(FEATURES)
@@ -133,9 +137,16 @@ class FeaturesWriter(ABC):
                 "nothing was changed. Try again, and run `flo verify` if it stays so."
             )
 
+    def _given(self, rows: DataFrame) -> dict[str, str]:
+        """The columns of the table that a plan gives, with their types.
+
+        Others that somebody has added are not among them, whatever their names are.
+        """
+        return {name: kind for name, kind in rows.dtypes if name in TABLES[FEATURES].column_names}
+
     def _require_types(self, rows: DataFrame) -> None:
         """What is cast, or is not, is up to the way of writing: so nothing may need to be."""
-        given = dict(rows.dtypes)
+        given = self._given(rows)
         for column in self._schema:
             kind = column.dataType.simpleString()
             if given.get(column.name, kind) != kind:

@@ -112,10 +112,12 @@ class Fence:
     def committing(self, spark: SparkSession, table: str) -> Iterator[None]:
         """Make one commit on a table by a command of Delta's, the only one in its session then.
 
-        Delta reads the whole log for it, which takes a job: not for each batch.
+        Delta reads the whole log for it, which takes a job: what each batch does has its own way,
+        unless the features are written by MERGE.
 
         Raises:
-            LockedError: the epoch has passed; the commit was refused, or left out.
+            LockedError: the epoch has passed; the commit was refused, or left out, or made just
+                before.
         """
         number = self._next(_number(spark, self.settings, table), table)
         for name, value in zip(_SETTINGS, (APPLICATION, str(number)), strict=True):

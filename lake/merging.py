@@ -1,7 +1,7 @@
 """The features' writer that goes through Delta's public ``MERGE``.
 
-It takes several times as long as the one with deletion vectors, and depends on nothing in Delta
-that may change without notice. See ADR 21.
+It needs no inner parts of Delta's beyond those of the fence, and is slower than the one with
+deletion vectors, as it looks for the rows once more. See ADR 21.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pyspark.sql import functions as F
 from lake.causes import condition_of
 from lake.conflicts import OvertakenError
 from lake.delta import newest_snapshot, open_table, table_version
-from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes
+from lake.errors import TransientError
+from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes, goes
 from lake.fence import Fence
 from lake.tables import FEATURES, TABLES
 
 _KEY = "master_id"
 _AFRESH = "_afresh"
+# More than are made between two calls.
+_LATER_COMMITS = 20
 
 
 class Merge(FeaturesWriter):
@@ -32,9 +35,7 @@ class Merge(FeaturesWriter):
     def _write(self, rows: DataFrame, sizes: Sizes) -> int:
         self._count(rows, sizes)
         target = open_table(self._spark, self._settings, FEATURES).alias("t")
-        values: dict[str, str | Column] = {
-            name: F.col(f"s.`{name}`") for name in self._schema.names if name in rows.columns
-        }
+        values: dict[str, str | Column] = {name: F.col(f"s.`{name}`") for name in self._given(rows)}
         merge = (
             target.merge(
                 _source(rows, sizes).alias("s"), f"t.{_KEY} <=> s.{_KEY} AND NOT {_AFRESH}"
@@ -51,14 +52,22 @@ class Merge(FeaturesWriter):
         except (Py4JJavaError, PySparkException) as error:
             if condition_of(error) != "USER_RAISED_EXCEPTION":
                 raise
-            raise OvertakenError(FEATURES) from None
+            raise self._other_rows() from None
         return self._committed()
+
+    def _other_rows(self) -> TransientError:
+        """Say why the table has other rows than the plan has seen."""
+        if table_version(self._spark, self._settings, FEATURES) != self.version:
+            return OvertakenError(FEATURES)
+        return TransientError(
+            f"{FEATURES} has a customer twice, and nothing was changed: run `flo verify`, and "
+            "`flo rebuild`, which mends it."
+        )
 
     def _count(self, rows: DataFrame, sizes: Sizes) -> None:
         """A MERGE tells its numbers when it is done, so the rows are counted before it."""
-        goes = F.col(DELETED) if sizes.deletes else F.lit(False)
         [counted] = rows.agg(
-            F.count_if(~goes).alias("written"),
+            F.count_if(~goes(sizes)).alias("written"),
             F.count_if(F.col(OLD).isNotNull()).alias("old"),
             F.count_distinct(f"{OLD}.file", f"{OLD}.row").alias("places"),
         ).collect()
@@ -71,9 +80,11 @@ class Merge(FeaturesWriter):
         newest = table_version(self._spark, self._settings, FEATURES)
         if newest == self.version + 1:
             return newest
-        history = open_table(self._spark, self._settings, FEATURES).history(newest - self.version)
-        [ours] = history.where("operation = 'MERGE'").agg(F.max("version")).collect()
-        return int(ours[0])
+        table = open_table(self._spark, self._settings, FEATURES)
+        # It is counted back from the newest commit, which may be a later one by now.
+        later = table.history(newest - self.version + _LATER_COMMITS)
+        made = later.where((F.col("operation") == "MERGE") & (F.col("version") > self.version))
+        return int(made.agg(F.min("version")).collect()[0][0])
 
 
 def _source(rows: DataFrame, sizes: Sizes) -> DataFrame:
@@ -85,7 +96,7 @@ def _source(rows: DataFrame, sizes: Sizes) -> DataFrame:
     if not sizes.deletes:
         return rows.withColumns({DELETED: F.lit(False), _AFRESH: F.lit(False)})
     of_customer = Window.partitionBy(_KEY)
-    nth = F.row_number().over(Window.partitionBy(_KEY, DELETED).orderBy(f"{OLD}.file"))
+    nth = F.row_number().over(of_customer.orderBy(F.col(DELETED).desc()))
     afresh = F.col(OLD).isNull() & F.max(DELETED).over(of_customer)
     marked = rows.withColumns({_AFRESH: afresh, "_nth": nth})
     return marked.where(f"NOT {DELETED} OR _nth = 1").drop("_nth")
@@ -100,7 +111,7 @@ def _is_as_planned() -> Column:
     stored, seen = (
         F.struct(*[F.col(f"{row}.{name}") for name in names]) for row in ("t", f"s.{OLD}.values")
     )
-    return F.col(f"s.{OLD}").isNotNull() & stored.eqNullSafe(seen)
+    return stored.eqNullSafe(seen)
 
 
 def _or_fail(as_planned: Column) -> Column:

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lake.delta import delta_log
 from lake.errors import ConfigError
-from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes
+from lake.features_writer import OLD, FeaturesWriter, Sizes, goes
 from lake.fence import Fence, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
 from lake.local_rows import local_frame
@@ -45,11 +45,13 @@ class Replacement(FeaturesWriter):
                 to have no deletion vectors.
             LockedError: the epoch of the fence has passed.
         """
-        _require_delta(_delta_version(spark._jvm))
+        require_tried_delta(spark)
+        self._jvm: Any = spark._jvm
         self._transaction = fence.begin(spark, FEATURES)
         # Any other change of the table, a compaction too, is one that the reading depends on.
         self._transaction.readWholeTable()
-        super().__init__(spark, fence, self._transaction.snapshot())
+        self._snapshot = self._transaction.snapshot()
+        super().__init__(spark, fence, self._snapshot)
         self._log = delta_log(spark, self._settings, FEATURES)
         self._require_vectors()
 
@@ -69,7 +71,8 @@ class Replacement(FeaturesWriter):
         protocol, metadata = self._snapshot.protocol(), self._snapshot.metadata()
         if not utilities.deletionVectorsWritable(protocol, metadata):
             raise ConfigError(
-                f"The table {FEATURES} is set to have no deletion vectors, and needs them; "
+                f"The table {FEATURES} is set to have no deletion vectors, and needs them: "
+                'set features_writer = "merge" in the settings, or '
                 f"run: ALTER TABLE delta.`{table_path(self._settings, FEATURES)}` "
                 "SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
             )
@@ -113,15 +116,14 @@ class Replacement(FeaturesWriter):
     def _images(self, rows: DataFrame, sizes: Sizes) -> DataFrame:
         """The rows to write; where the change feed tells of others, too, each as it was and is."""
         columns = self._columns(rows)
-        goes = F.col(DELETED) if sizes.deletes else F.lit(False)
         # Delta tells of added rows by itself.
         if not sizes.gone or not self._has_feed():
-            return rows.where(~goes).select(*columns)
+            return rows.where(~goes(sizes)).select(*columns)
         new, old = F.struct(*columns), F.col("old.values")
         written, inserted = _image(new, None), _image(new, "insert")
         before, after = _image(old, "update_preimage"), _image(new, "update_postimage")
         images = (
-            F.when(goes, F.array(_image(old, "delete")))
+            F.when(goes(sizes), F.array(_image(old, "delete")))
             .when(F.col(OLD).isNotNull(), F.array(written, before, after))
             .otherwise(F.array(written, inserted))
         )
@@ -134,8 +136,9 @@ class Replacement(FeaturesWriter):
 
     def _columns(self, rows: DataFrame) -> list[Column]:
         """The table's columns in their order, for Delta's writer takes them by it."""
+        given = self._given(rows)
         return [
-            F.col(name) if name in rows.columns else F.col(f"old.values.`{name}`").alias(name)
+            F.col(name) if name in given else F.col(f"old.values.`{name}`").alias(name)
             for name in self._schema.names
         ]
 
@@ -167,8 +170,13 @@ def _delta_version(jvm: Any) -> str:
     return str(scala_object(jvm, "io.delta.package").VERSION())
 
 
-def _require_delta(version: str) -> None:
-    """Inner parts may change their meaning without a word, and no error would tell."""
+def require_tried_delta(spark: SparkSession) -> None:
+    """Inner parts may change their meaning without a word, and no error would tell.
+
+    Raises:
+        ConfigError: this is another Delta than the one that they were tried with.
+    """
+    version = _delta_version(spark._jvm)
     if version != TRIED_WITH:
         raise ConfigError(
             f"This is Delta {version}, and the features are written with inner parts of Delta "

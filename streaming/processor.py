@@ -24,6 +24,7 @@ from lake.failpoint import failpoint
 from lake.fence import Fence
 from lake.fs import FileClock, FileInfo, FileSystem
 from lake.order_rule import require_order_rule
+from lake.writers import open_writer
 from streaming.accounts import (
     as_duplicate,
     as_repeat,
@@ -90,8 +91,8 @@ class Processor:
 
         Raises:
             LockedError: another stream has taken over.
-            ConfigError: the features were made by another order rule, or quarantine or ledger
-                has a constraint.
+            ConfigError: the features were made by another order rule, quarantine or ledger has a
+                constraint, or this Delta is not the one that the features' writer was tried with.
         """
         self.settings = settings = fence.settings
         self.contract = contract
@@ -113,6 +114,7 @@ class Processor:
         # Its own, as an earlier stream that was held up may still put a drop into its batch.
         self._staging = f"{staging_path(settings)}/{fence.epoch}"
         self._writer = TableWriter(fence, contract, self.ledger)
+        open_writer(spark, fence)  # says what it cannot do with before anything is taken in
         require_order_rule(spark, settings, contract)
         refuse_other_constraints(spark, settings)
         keep_contract(self.files, settings, contract)

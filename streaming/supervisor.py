@@ -22,6 +22,7 @@ from lake.fence import Fence
 from lake.fs import FileInfo, FileSystem
 from lake.scratch import scratch
 from lake.settings import Settings
+from lake.writers import require_writer
 from streaming.background import Background
 from streaming.events import (
     BatchDone,
@@ -166,6 +167,7 @@ class Supervisor:
     def _work(self, stop: StopRequest) -> None:
         with scratch("spool") as spool:
             began = time.monotonic()
+            require_writer(self._spark, self._settings)
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
             log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)

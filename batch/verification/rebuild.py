@@ -23,7 +23,7 @@ from lake.format import require_tables
 from lake.fs import FileSystem
 from lake.order_rule import making_anew
 from lake.settings import Settings
-from lake.writers import open_writer
+from lake.writers import open_writer, require_writer
 from streaming.features import differs
 
 
@@ -69,7 +69,9 @@ def rebuild(spark: SparkSession, settings: Settings) -> Rebuilt:
     require_tables(spark, settings)
     lock = StreamLock(FileSystem.of(spark), settings)
     with holding(lock, spark.sparkContext.applicationId):
+        require_writer(spark, settings)
         fence = Fence.raised(spark, settings, lock.confirm)
+        open_writer(spark, fence)  # says what it cannot do with before anything is changed
         recover(spark, fence, Ledger(spark, fence))
         rows, accounts = drop_repeats(spark, fence)
 

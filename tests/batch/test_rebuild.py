@@ -53,10 +53,12 @@ def test_a_rebuild_puts_right_what_differs_and_nothing_else(
 ) -> None:
     """Gone, changed, strange and repeated rows are put right in one commit, at no other's cost."""
     lake = original.copy(features_writer=writer)
-    before = {each["master_id"]: each for each in features_by_customer(lake).collect()}
-    gone, changed, renumbered, repeated, kept, *_ = before
     path = table_path(lake.settings, FEATURES)
     table = DeltaTable.forPath(lake.spark, path)
+    lake.spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS (deleted BOOLEAN)")  # somebody's own
+    table.update(set={"deleted": F.lit(True)})
+    before = {each["master_id"]: each for each in features_by_customer(lake).collect()}
+    gone, changed, renumbered, repeated, kept, *_ = before
     copies = features_by_customer(lake).where(F.col("master_id") == repeated)
     strange = copies.withColumn("master_id", F.lit("stranger"))
     copies.unionByName(strange).write.format("delta").mode("append").save(path)
@@ -86,6 +88,7 @@ def test_a_rebuild_puts_right_what_differs_and_nothing_else(
     }
     assert after[kept]["updated_at"] == before[kept]["updated_at"]
     assert all(after[k]["updated_at"] > before[k]["updated_at"] for k in (gone, changed))
+    assert (after[gone]["deleted"], after[changed]["deleted"]) == (None, True)
     assert lake.count(FEATURES) == len(before)
     assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delta.tables import DeltaTable
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,7 +18,6 @@ from checkpoints.ledger import Ledger, LedgerRow, State
 from lake.delta import table_version
 from lake.errors import LockedError, TransientError
 from lake.fence import APPLICATION, FENCED, Fence, epoch_of
-from lake.merging import Merge
 from lake.replacing import Replacement
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.processor import Processor
@@ -155,7 +154,7 @@ def test_delta_refuses_an_append_whose_epoch_is_raised_while_it_writes(
 
 @pytest.mark.parametrize(
     ("writer", "kind", "step"),
-    [("deletion_vectors", Replacement, "_tell"), ("merge", Merge, "_count")],
+    [("deletion_vectors", Replacement, "_tell"), ("merge", DeltaMergeBuilder, "execute")],
 )
 def test_delta_refuses_features_whose_epoch_is_raised_while_they_are_written(
     original: DropLake, writer: str, kind: type, step: str, monkeypatch: pytest.MonkeyPatch
