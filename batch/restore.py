@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,7 +26,7 @@ from lake.contract import Contract, load_contract
 from lake.ddl import create_tables
 from lake.delta import has_table, read_table, table_version
 from lake.errors import NotFoundError
-from lake.fence import FENCED, Fence
+from lake.fence import FENCED, Fence, epoch_of
 from lake.format import RESTORED
 from lake.fs import FileSystem
 from lake.initialise import NEW_TABLES, OWN, let_read
@@ -81,11 +82,12 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
         finish_swap(files, settings, fresh)
         files.delete(fresh.path())
         # Who held the lock before, and does not know that it is lost, writes nothing more.
-        if all(has_table(spark, settings, name) for name in FENCED):
+        there = [name for name in FENCED if has_table(spark, settings, name)]
+        if len(there) == len(FENCED):
             Fence.raised(spark, settings, lock.confirm)
+        epoch = max((epoch_of(spark, settings, name) for name in there), default=0)
         accounts = read_accounts(spark, settings)
-        if not has_table(spark, settings, LEDGER):
-            require_accounts(files, settings, accounts)
+        require_accounts(files, settings, accounts)
         with read_archive(spark, settings, contract, accounts) as reading:
             _require_all(reading, accounts)
             create_tables(spark, fresh)
@@ -98,6 +100,8 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
         aside = f"{settings.path('replaced')}/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         old = files.status(settings.tables)
         files.chmod(fresh.path("tables"), old.mode if old else OWN)
+        # Nor to the new tables. Of lost ones nobody knows the epoch; of minutes there are more.
+        Fence.raised(spark, fresh, lock.confirm, above=max(epoch, int(time.time()) // 60))
         lock.confirm()
         _note_swap(files, fresh, aside)
         finish_swap(files, settings, fresh)
@@ -128,7 +132,7 @@ def _require_all(reading: ArchiveReading, accounts: DataFrame) -> None:
     if reading.differences:
         what = "; ".join(difference.what for difference in reading.differences[:3])
         raise RestoreError(
-            f"{len(reading.differences)} archived files are not what the ledger says: {what}. "
+            f"{len(reading.differences)} archived files are not what the accounts say: {what}. "
             "Nothing was changed; put the files back, and try again."
         )
     found = reading.snapshots.groupBy("drop_id").agg(F.count(F.lit(1)).alias("found"))
@@ -140,8 +144,8 @@ def _require_all(reading: ArchiveReading, accounts: DataFrame) -> None:
     if first:
         raise RestoreError(
             f"{other.count()} drops have other rows now than when they came, such as "
-            f"{', '.join(first)}. Nothing was changed; name the contract by which they came in the "
-            "setting `contract`, and change it afterwards."
+            f"{', '.join(first)}. Nothing was changed; where no contract is kept with them, name "
+            "the one by which they came in the setting `contract`, and change it afterwards."
         )
 
 

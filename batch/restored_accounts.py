@@ -75,8 +75,8 @@ def require_accounts(files: FileSystem, settings: Settings, accounts: DataFrame)
     strange = [e.path for e in found if e.path not in named and not is_kept_account(e)]
     if strange:
         raise RestoreError(
-            f"There is no ledger, and {len(strange)} archived files have no account beside them, "
-            f"such as {strange[0]}. Nothing was changed; move them into landing, to be taken in "
+            f"{len(strange)} archived files have no account, in a ledger or beside them, such as "
+            f"{strange[0]}. Nothing was changed; move them into landing, to be taken in "
             "afterwards, or out of the archive if they are no drops, and try again."
         )
 

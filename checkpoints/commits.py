@@ -109,12 +109,14 @@ def read_unrecorded(
         if at <= version and row.account_id not in recorded
     ]
     recorded = recorded | {row.account_id for row in accounts}
+    # An earlier try of a drop, whose rows were taken back, says nothing of the rows of a later one.
+    done = ingested | {row.drop_id for row in accounts}
     begun = {
         table: frozenset(
             row.drop_id
             for rows in commits[table].values()
             for row in rows
-            if row.drop_id and row.account_id not in recorded and row.drop_id not in ingested
+            if row.drop_id and row.account_id not in recorded and row.drop_id not in done
         )
         for table in (SNAPSHOTS, QUARANTINE)
     }

@@ -20,7 +20,7 @@ from checkpoints.ledger import VERSION_COLUMNS, LedgerRow, State, rows_frame
 from lake.delta import read_table, table_version
 from lake.format import require_tables
 from lake.settings import Settings
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_consistent_view(spark: SparkSession, settings: Settings) -> ConsistentV
     names = (LEDGER, FEATURES, SNAPSHOTS, QUARANTINE)
     versions = {name: table_version(spark, settings, name) for name in names}
     frames = {name: read_table(spark, settings, name, at) for name, at in versions.items()}
-    ledger = frames[LEDGER]
+    ledger = frames[LEDGER].select(*TABLES[LEDGER].column_names)
     unrecorded = read_unrecorded(spark, settings, _StoredLedger(ledger), versions[FEATURES])
     if unrecorded.accounts:
         now = datetime.now(UTC)

@@ -8,22 +8,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from uuid import uuid4
 
 import structlog
+from pyspark.sql import SparkSession
 
 from checkpoints.ledger import LedgerRow
+from lake.delta import has_table
+from lake.errors import ConfigError
+from lake.fence import FENCED
 from lake.fs import FileInfo, FileSystem
 from lake.settings import Settings
 
 log = structlog.get_logger()
 
 _NAME = re.compile(r"\.(?P<id>[0-9a-f-]{32,36})\.json")
-_NEW = ".new"
+_FRESH = re.compile(r"\.[0-9a-f]{8}$")
 
 
 def is_kept_account(info: FileInfo) -> bool:
     """Tell whether a file of the archive is an account, or one that was not written whole."""
-    return not info.is_dir and bool(_NAME.fullmatch(info.name.removesuffix(_NEW)))
+    return not info.is_dir and bool(_NAME.fullmatch(_FRESH.sub("", info.name)))
 
 
 def account_path(settings: Settings, row: LedgerRow) -> str:
@@ -37,9 +42,24 @@ def account_path(settings: Settings, row: LedgerRow) -> str:
 def keep_account(files: FileSystem, settings: Settings, row: LedgerRow) -> None:
     """Keep an account that is in the ledger; one that is kept already stays as it is."""
     path = account_path(settings, row)
-    # No name of this process's own: what a kill has left of it is written over.
-    files.write_text(path + _NEW, json.dumps(row.to_json()))
-    files.put_in_place(path + _NEW, path)
+    # A name of its own: a stream that was held up may keep the same account.
+    fresh = f"{path}.{uuid4().hex[:8]}"
+    files.write_text(fresh, json.dumps(row.to_json()))
+    files.put_in_place(fresh, path)
+
+
+def require_all_tables(spark: SparkSession, settings: Settings) -> None:
+    """Make sure that no table of the stream is lost: an empty one would be begun in its place.
+
+    Raises:
+        ConfigError: one is, as the archive has accounts.
+    """
+    lost = [name for name in FENCED if not has_table(spark, settings, name)]
+    if lost and find_accounts(FileSystem.of(spark), settings):
+        raise ConfigError(
+            f"{', '.join(lost)}: not there under {settings.tables}, though {settings.archive} has "
+            "accounts of drops; run `flo restore`, which makes all tables anew from the archive."
+        )
 
 
 def archived(files: FileSystem, settings: Settings) -> Iterator[FileInfo]:

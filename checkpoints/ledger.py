@@ -254,7 +254,8 @@ class Ledger:
         if not account_ids:
             return []
         table = read_table(spark, self._fence.settings, LEDGER)
-        return list(frame_rows(table.where(F.col("account_id").isin(list(account_ids)))))
+        found = table.where(F.col("account_id").isin(list(account_ids)))
+        return list(frame_rows(found.select(*TABLES[LEDGER].column_names)))
 
     def find_of(self, info: FileInfo) -> LedgerRow | None:
         """Find the newest account that was written for this very file."""

@@ -7,6 +7,7 @@ quarantine rows of drops that never came so far are taken out again, to be writt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -48,20 +49,23 @@ def recover(spark: SparkSession, fence: Fence, ledger: Ledger) -> Recovery:
     for table, drops in unrecorded.begun.items():
         if drops:
             fence.delete(spark, table, F.col("drop_id").isin(sorted(drops)))
-    _note(spark, fence, ledger)
+    _note(spark, fence, ledger, unrecorded.begun)
     taken_back = frozenset().union(*unrecorded.begun.values())
     if unrecorded.drops:
         log.info("recovered", completed=len(unrecorded.accounts), taken_back=len(taken_back))
     return Recovery(unrecorded.accounts, tuple(sorted(taken_back)))
 
 
-def _note(spark: SparkSession, fence: Fence, ledger: Ledger) -> None:
+def _note(
+    spark: SparkSession, fence: Fence, ledger: Ledger, taken_back: Mapping[str, frozenset[str]]
+) -> None:
     """Note how far all is well, so that a start need not look at the commits of many before it.
 
-    Each start is a commit itself, and the ledger names none of a start that found no drop.
+    Each start is a commit itself, and the ledger names none of a start that found no drop; nor one
+    of what was taken back.
     """
     for table, column in VERSION_COLUMNS.items():
         newest = newest_snapshot(spark, fence.settings, table)
         known = max(ledger.newest_version(column), number_of(newest, RECOVERED))
-        if newest.version() - known > _COMMITS_LOOKED_AT:
+        if newest.version() - known > _COMMITS_LOOKED_AT or taken_back.get(table):
             fence.note(spark, table, RECOVERED, newest.version())

@@ -87,7 +87,7 @@ def _spark(error: BaseException, say: Callable[[BaseException], str]) -> Failure
         return Failure("The Java process ended or did not answer; try again.", UNREACHABLE)
     if not isinstance(error, (PySparkException, Py4JError)):
         return None
-    if known := recognise(error, "HDFS does not do this"):
+    if known := recognise(error, "This cannot be done"):
         return Failure(str(known), known.exit_code)
     if "JAVA_GATEWAY_EXITED" in str(error):
         message = "Java did not start; install Java 17 or 21 and let JAVA_HOME point at it."

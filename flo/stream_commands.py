@@ -27,11 +27,13 @@ def register(app: typer.Typer) -> None:
 def init(ctx: typer.Context, conf: Conf = None) -> None:
     """Make the directories and tables; safe to repeat."""
     settings = settings_for(ctx, conf)
+    from checkpoints.kept_accounts import require_all_tables
     from lake.initialise import initialise
     from lake.names import publish_names
     from lake.session import build_session
 
     spark = build_session(settings, "flo-init", short=True)
+    require_all_tables(spark, settings)
     made = initialise(spark, settings)
     names = publish_names(spark, settings)
     say(f"Ready under {settings.path()}: {len(made)} tables made, {len(names)} names published.")

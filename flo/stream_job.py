@@ -46,6 +46,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> int:
     from batch.upkeep.unattended import Upkeep
+    from checkpoints.kept_accounts import require_all_tables
     from flo.class_archive import start_if_due
     from lake.contract import load_contract
     from lake.initialise import initialise
@@ -64,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
     contract = load_contract(settings.contract)
     spark = build_session(settings, "flo-stream")
     configure_java_logs(spark._jvm, settings.log_format)
+    require_all_tables(spark, settings)
     if initialise(spark, settings):
         publish_names(spark, settings)
     telemetry = Telemetry(settings)

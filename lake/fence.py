@@ -51,7 +51,11 @@ class Fence:
 
     @classmethod
     def raised(
-        cls, spark: SparkSession, settings: Settings, still_ours: Callable[[], None]
+        cls,
+        spark: SparkSession,
+        settings: Settings,
+        still_ours: Callable[[], None],
+        above: int = 0,
     ) -> Fence:
         """Raise the epoch on every table: who goes by an earlier one writes nothing more.
 
@@ -60,12 +64,13 @@ class Fence:
             settings: where the tables are.
             still_ours: raises what is wrong unless the lock is still held. It is asked after the
                 epochs were read, so that who has lost the lock never comes out above its holder.
+            above: an epoch that other tables were in, at the same place.
 
         Raises:
             TransientError: others kept raising it, too.
         """
         for _ in range(_ATTEMPTS):
-            epoch = 1 + max(epoch_of(spark, settings, table) for table in FENCED)
+            epoch = 1 + max(above, *(epoch_of(spark, settings, table) for table in FENCED))
             still_ours()
             if all(_raise(spark, settings, table, epoch) for table in FENCED):
                 return cls(settings, epoch)

@@ -84,7 +84,13 @@ class Archive:
         self._unmoved |= {row.account_id for row in rows}
         for row in rows:
             self.move(row, self._find(row))
+            self._keep_account(row)
+
+    def _keep_account(self, row: LedgerRow) -> None:
+        try:
             keep_account(self._files, self._settings, row)
+        except AccessError as error:
+            log.warning("account not kept", why=str(error), next="a start tries it again")
 
     def finish(self, spark: SparkSession) -> None:
         """Do what an earlier stream did not come to."""
@@ -105,7 +111,7 @@ class Archive:
         places = {row.account_id: account_path(self._settings, row) for row in known}
         lacking = [each for each, path in places.items() if not self._files.exists(path)]
         for row in self._ledger.read(spark, lacking):
-            keep_account(self._files, self._settings, row)
+            self._keep_account(row)
 
     def move(self, row: LedgerRow, info: FileInfo | None) -> None:
         """Move the file of an account; where it is that file no more, keep the copy that was read.

@@ -146,6 +146,6 @@ def _tell_unrecorded(view: ConsistentView) -> str:
     drops = view.unrecorded.drops
     named = ", ".join(sorted(each[:12] for each in drops)[:3])
     return (
-        f"A batch of {len(drops)} drops, such as {named}, is not done: it counts if it is in the "
-        "features, and is left out if not. If no stream is at it, the next `flo stream` ends it."
+        f"Drops of batches that are not done: {len(drops)}, such as {named}. They count if they "
+        "are in the features, and are left out if not; the next `flo stream` ends such a batch."
     )

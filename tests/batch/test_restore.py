@@ -21,10 +21,11 @@ from batch.standing.places import read_accounts, take_look
 from batch.verification.differences import Difference
 from batch.verification.verify import Verification, verify
 from checkpoints.in_hand import staging_path
-from checkpoints.kept_accounts import find_accounts
+from checkpoints.kept_accounts import find_accounts, require_all_tables
 from checkpoints.ledger import VERSION_COLUMNS
 from flo import cli
 from lake.errors import AccessError, ConfigError, NotFoundError
+from lake.fence import FENCED, epoch_of
 from lake.fs import FileSystem
 from lake.initialise import initialise
 from lake.java import java_class
@@ -269,9 +270,17 @@ def test_tables_that_are_lost_come_back_from_the_archive(lake: DropLake, lost: s
     states = [(each["state"], each["archived_path"] is None) for each in before[LEDGER]]
     assert len(states) == 8
     assert {("duplicate", False), ("rejected", True), ("rejected", False)} < set(states)
+    epoch = epoch_of(lake.spark, lake.settings, QUARANTINE)
+    require_all_tables(lake.spark, lake.settings)
     lose(lake, f"{lake.settings.tables}/{lost}".rstrip("/"))
+    with pytest.raises(ConfigError, match="`flo restore`"):
+        require_all_tables(lake.spark, lake.settings)
 
     done = restore(lake.spark, lake.settings)
+
+    require_all_tables(lake.spark, lake.settings)
+    # Who was held up in a batch before has no right to write the new ones.
+    assert all(epoch_of(lake.spark, lake.settings, name) > epoch + 1 for name in FENCED)
 
     assert contents(lake) == before
     assert (done.set_aside is None) == (lost == "")

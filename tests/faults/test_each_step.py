@@ -8,11 +8,12 @@ import pytest
 from pyspark.sql import functions as F
 
 import streaming.processor
+from batch.verification.verify import verify
 from checkpoints.kept_accounts import find_accounts, read_account
 from checkpoints.ledger import Ledger, frame_rows
 from checkpoints.recovery import Recovery
 from lake.conflicts import OvertakenError
-from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES
+from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 from lake.writers import open_writer
 from streaming.processor import Processor
 from streaming.upsert import plan_upsert, write_upsert
@@ -48,6 +49,26 @@ def test_a_batch_broken_off_at_any_step_is_whole_after_the_next_start(
     assert {
         account_id: read_account(lake.files, account_id, path) for account_id, path in kept
     } == {row.account_id: row for row in frame_rows(lake.table(LEDGER))}
+
+
+def test_a_drop_broken_off_again_and_again_keeps_its_rows(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier try has left says nothing of a later one, whatever columns a site adds."""
+    path = table_path(lake.settings, LEDGER)
+    lake.spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS (remark STRING)")
+    for name, row_of_it in (("a", row("c1")), ("refused", row(""))):
+        lake.put(f"{name}.csv", csv(row_of_it, row("")))
+    for step in ("after_quarantine", "after_merge", "after_ledger"):
+        if step == "after_ledger":
+            lake.put("b.csv", csv(row("c2")))
+        with killed_at(step, monkeypatch):
+            lake.take()
+        assert verify(lake.spark, lake.settings).differences == (), step
+    assert lake.take() == []
+    assert lake.rows(SNAPSHOTS, "master_id") == [("c1",), ("c2",)]
+    assert (lake.count(QUARANTINE), lake.count(LEDGER)) == (3, 3)
+    assert len(find_accounts(lake.files, lake.settings)) == 3
 
 
 def test_files_of_a_finished_batch_found_again_change_nothing(lake: DropLake) -> None:
