@@ -329,7 +329,8 @@ def test_without_a_ledger_a_file_without_an_account_is_named(
     assert not lake.files.exists(lake.settings.tables)
     lake.files.rename(first["archived_path"], first["path"])
     assert restore(lake.spark, lake.settings).accounts == 1
-    assert path in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert path in said.out + said.err
     [account] = lake.take(processor=lake.processor())
     assert account["drop_id"] == first["drop_id"]
     assert lake.features("master_id") == [("a",), ("b",)]
