@@ -54,8 +54,8 @@ def test_a_rebuild_puts_right_what_differs_and_nothing_else(
     """Gone, changed, strange and repeated rows are put right in one commit, at no other's cost."""
     lake = original.copy(features_writer=writer)
     path = table_path(lake.settings, FEATURES)
-    table = DeltaTable.forPath(lake.spark, path)
     lake.spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMNS (deleted BOOLEAN)")  # somebody's own
+    table = DeltaTable.forPath(lake.spark, path)
     table.update(set={"deleted": F.lit(True)})
     before = {each["master_id"]: each for each in features_by_customer(lake).collect()}
     gone, changed, renumbered, repeated, kept, *_ = before
