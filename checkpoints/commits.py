@@ -7,19 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from checkpoints.ledger import VERSION_COLUMNS, LedgerRow, State, from_metadata
-from lake.delta import newest_snapshot, open_table
+from lake.delta import history_after, newest_snapshot
 from lake.fence import number_of
 from lake.settings import Settings
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 
 RECOVERED = "flo-recovered"
 """Under which name a table keeps the version up to which recovery has looked at its commits."""
-
-# More than are made between two calls.
-_LATER_COMMITS = 20
 
 
 def read_commits_after(
@@ -40,12 +36,9 @@ def read_commits_after(
     """
     newest = newest_snapshot(spark, settings, table)
     known = max(known, number_of(newest, RECOVERED))
-    behind = newest.version() - known
-    if behind <= 0:
+    if newest.version() <= known:
         return {}
-    # It is counted back from the newest commit, which may be a later one by now.
-    history = open_table(spark, settings, table).history(behind + _LATER_COMMITS)
-    commits = history.where(F.col("version") > known).orderBy("version")
+    commits = history_after(spark, settings, table, known, newest.version()).orderBy("version")
     return {
         int(each["version"]): from_metadata(each["userMetadata"])
         for each in commits.select("version", "userMetadata").collect()
@@ -77,10 +70,14 @@ class Unrecorded:
     begun: Mapping[str, frozenset[str]]
 
     @property
+    def begun_drops(self) -> frozenset[str]:
+        """The drops of all tables in ``begun``."""
+        return frozenset[str]().union(*self.begun.values())
+
+    @property
     def drops(self) -> frozenset[str]:
         """All drops that it is about."""
-        named = (row.drop_id for row in self.accounts if row.drop_id)
-        return frozenset(named).union(*self.begun.values())
+        return self.begun_drops.union(row.drop_id for row in self.accounts if row.drop_id)
 
 
 def read_unrecorded(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import uuid4
 
 from lake.contract import Contract, parse_contract
-from lake.fs import FileSystem
+from lake.fs import FileSystem, put_whole
 from lake.settings import Settings
 
 
@@ -19,9 +18,7 @@ def keep_contract(files: FileSystem, settings: Settings, contract: Contract) -> 
     """Keep the text of a contract, where it is not kept yet; it comes there whole or not at all."""
     path = contract_path(settings, contract.digest)
     if not files.exists(path):
-        fresh = f"{path}.{uuid4().hex}"
-        files.write_text(fresh, contract.text)
-        files.put_in_place(fresh, path)
+        put_whole(files, path, contract.text)
 
 
 def kept_contract(files: FileSystem, settings: Settings, digest: str | None) -> Contract | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from uuid import uuid4
 
 import structlog
 from pyspark.sql import SparkSession
@@ -17,13 +16,13 @@ from checkpoints.ledger import LedgerRow
 from lake.delta import has_table
 from lake.errors import ConfigError
 from lake.fence import FENCED
-from lake.fs import FileInfo, FileSystem
+from lake.fs import FileInfo, FileSystem, put_whole
 from lake.settings import Settings
 
 log = structlog.get_logger()
 
 _NAME = re.compile(r"\.(?P<id>[0-9a-f-]{32,36})\.json")
-_FRESH = re.compile(r"\.[0-9a-f]{8}$")
+_FRESH = re.compile(r"\.[0-9a-f]{32}$")
 
 
 def is_kept_account(info: FileInfo) -> bool:
@@ -41,11 +40,7 @@ def account_path(settings: Settings, row: LedgerRow) -> str:
 
 def keep_account(files: FileSystem, settings: Settings, row: LedgerRow) -> None:
     """Keep an account that is in the ledger; one that is kept already stays as it is."""
-    path = account_path(settings, row)
-    # A name of its own: a stream that was held up may keep the same account.
-    fresh = f"{path}.{uuid4().hex[:8]}"
-    files.write_text(fresh, json.dumps(row.to_json()))
-    files.put_in_place(fresh, path)
+    put_whole(files, account_path(settings, row), json.dumps(row.to_json()))
 
 
 def require_all_tables(spark: SparkSession, settings: Settings) -> None:

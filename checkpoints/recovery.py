@@ -50,7 +50,7 @@ def recover(spark: SparkSession, fence: Fence, ledger: Ledger) -> Recovery:
         if drops:
             fence.delete(spark, table, F.col("drop_id").isin(sorted(drops)))
     _note(spark, fence, ledger, unrecorded.begun)
-    taken_back = frozenset().union(*unrecorded.begun.values())
+    taken_back = unrecorded.begun_drops
     if unrecorded.drops:
         log.info("recovered", completed=len(unrecorded.accounts), taken_back=len(taken_back))
     return Recovery(unrecorded.accounts, tuple(sorted(taken_back)))

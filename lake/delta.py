@@ -6,6 +6,7 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from lake.causes import condition_of
 from lake.errors import no_table
@@ -24,6 +25,8 @@ _GONE = {
     "FAILED_READ_FILE.FILE_NOT_EXIST",
     "FileNotFoundException",
 }
+# More than are made between two calls.
+_LATER_COMMITS = 20
 
 
 def has_table(spark: SparkSession, settings: Settings, name: str) -> bool:
@@ -64,6 +67,15 @@ def open_table(spark: SparkSession, settings: Settings, name: str) -> DeltaTable
 def table_version(spark: SparkSession, settings: Settings, name: str) -> int:
     """Newest version of a table; -1 where there is none."""
     return int(newest_snapshot(spark, settings, name).version())
+
+
+def history_after(
+    spark: SparkSession, settings: Settings, name: str, version: int, newest: int
+) -> DataFrame:
+    """What Delta tells of the commits after a version, at least up to the newest that is known."""
+    # It is counted back from the newest commit, which may be a later one by now.
+    history = open_table(spark, settings, name).history(newest - version + _LATER_COMMITS)
+    return history.where(F.col("version") > version)
 
 
 def delta_log(spark: SparkSession, settings: Settings, name: str) -> Any:

@@ -142,7 +142,8 @@ class FeaturesWriter(ABC):
 
         Others that somebody has added are not among them, whatever their names are.
         """
-        return {name: kind for name, kind in rows.dtypes if name in TABLES[FEATURES].column_names}
+        ours = TABLES[FEATURES].column_names
+        return {name: kind for name, kind in rows.dtypes if name in ours}
 
     def _require_types(self, rows: DataFrame) -> None:
         """What is cast, or is not, is up to the way of writing: so nothing may need to be."""

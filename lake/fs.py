@@ -361,3 +361,13 @@ def link(source: str, target: str) -> bool:
     except (FileExistsError, FileNotFoundError):
         return False
     return True
+
+
+def put_whole(files: FileSystem, path: str, text: str) -> None:
+    """Write a text file that is there whole or not at all; one that is there stays as it is.
+
+    Until then it has a fresh name beside it: others may be writing the same one.
+    """
+    fresh = f"{path}.{uuid4().hex}"
+    files.write_text(fresh, text)
+    files.put_in_place(fresh, path)

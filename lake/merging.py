@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from lake.causes import condition_of
 from lake.conflicts import OvertakenError
-from lake.delta import newest_snapshot, open_table, table_version
+from lake.delta import history_after, newest_snapshot, open_table, table_version
 from lake.errors import TransientError
 from lake.features_writer import DELETED, OLD, FeaturesWriter, Sizes, goes
 from lake.fence import Fence
@@ -21,8 +21,6 @@ from lake.tables import FEATURES, TABLES
 
 _KEY = "master_id"
 _AFRESH = "_afresh"
-# More than are made between two calls.
-_LATER_COMMITS = 20
 
 
 class Merge(FeaturesWriter):
@@ -80,11 +78,9 @@ class Merge(FeaturesWriter):
         newest = table_version(self._spark, self._settings, FEATURES)
         if newest == self.version + 1:
             return newest
-        table = open_table(self._spark, self._settings, FEATURES)
-        # It is counted back from the newest commit, which may be a later one by now.
-        later = table.history(newest - self.version + _LATER_COMMITS)
-        made = later.where((F.col("operation") == "MERGE") & (F.col("version") > self.version))
-        return int(made.agg(F.min("version")).collect()[0][0])
+        later = history_after(self._spark, self._settings, FEATURES, self.version, newest)
+        made = later.where("operation = 'MERGE'").agg(F.min("version"))
+        return int(made.collect()[0][0])
 
 
 def _source(rows: DataFrame, sizes: Sizes) -> DataFrame:

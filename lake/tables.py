@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
 from pyspark.sql.types import StructType
@@ -80,9 +81,10 @@ class Table:
     properties: dict[str, str] = field(default_factory=dict)
     constraints: dict[str, str] = field(default_factory=dict)
 
-    @property
+    # Kept, as each reading of the text is a call to Java, and every batch asks for the names.
+    @cached_property
     def schema(self) -> StructType:
-        """The columns as a Spark schema."""
+        """The columns as a Spark schema; only to be read."""
         return cast(StructType, StructType.fromDDL(self.columns))
 
     @property

@@ -22,7 +22,7 @@ from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, TABLES, table_path
 from streaming.processor import Processor
 from streaming.rounds import settle_landing
-from tests.reading import read_table
+from tests.reading import read_rows
 
 HEADER = (
     "master_id,order_channel,last_order_channel,first_order_date,last_order_date,"
@@ -126,7 +126,7 @@ class DropLake:
 
     def read(self, name: str) -> list[dict[str, Any]]:
         """Read a table's rows, in no order."""
-        return read_table(self.spark, self.settings, name)
+        return read_rows(self.spark, self.settings, name)
 
     def count(self, name: str) -> int:
         """Count a table's rows."""

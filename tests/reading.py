@@ -19,7 +19,7 @@ from lake.settings import Settings
 from lake.tables import table_path
 
 
-def read_table(spark: SparkSession, settings: Settings, name: str) -> list[dict[str, Any]]:
+def read_rows(spark: SparkSession, settings: Settings, name: str) -> list[dict[str, Any]]:
     """Read all rows of a table's newest version.
 
     Values are those of Spark's ``collect``, structs as dictionaries: a time is without a zone, in

@@ -106,10 +106,9 @@ def check_archive(
     A drop whose file could not be read is one difference; its rows are taken as they are, so
     that they do not hide what else there is.
     """
-    begun = frozenset[str]().union(*view.unrecorded.begun.values())
     stored = {SNAPSHOTS: view.snapshots, QUARANTINE: view.quarantine}
     read = {SNAPSHOTS: reading.snapshots, QUARANTINE: reading.quarantine}
-    spark, ids = view.ledger.sparkSession, sorted({*reading.unread, *begun})
+    spark, ids = view.ledger.sparkSession, sorted({*reading.unread, *view.unrecorded.begun_drops})
     unread = F.broadcast(local_frame(spark, [(each,) for each in ids], "drop_id STRING"))
     findings = [
         compare_rows(

@@ -38,7 +38,7 @@ from lake.tables import (
     table_path,
 )
 from tests.kpi_oracle import Numbers, Row, oracle, same
-from tests.reading import read_table
+from tests.reading import read_rows
 
 ALL = tuple(KPI_TABLES)
 KEY_COLUMNS = ("order_channel", "platform_type")
@@ -131,7 +131,7 @@ def shown(spark: SparkSession, settings: Settings) -> dict[str, dict[Row, Number
     """Read the KPI tables: of each, each group's numbers with the version that they are of."""
     found: dict[str, dict[Row, Numbers]] = {name: {} for name in KEYS_OF}
     for name, positions in KEYS_OF.items():
-        for row in read_table(spark, settings, name):
+        for row in read_rows(spark, settings, name):
             group = tuple(row[KEY_COLUMNS[each]] for each in positions)
             assert group not in found[name]
             found[name][group] = {each: row[each] for each in (*NUMBERS, "features_version")}
@@ -153,7 +153,7 @@ def is_exact(spark: SparkSession, settings: Settings, population: Population) ->
 def counts(spark: SparkSession, settings: Settings, level: str) -> dict[Row, list[int]]:
     """Add up the counts of each single revenue, or of each band of them, as they are written."""
     found: dict[Row, list[int]] = {}
-    for row in read_table(spark, settings, KPI_VALUES):
+    for row in read_rows(spark, settings, KPI_VALUES):
         if row["level"] == level and row["band"] is not None:
             add(found, tuple(row[each] for each in KEYS[level]), row["customers"], row["orders"])
     return {key: both for key, both in found.items() if any(both)}
@@ -229,7 +229,7 @@ def test_several_commits_and_compactions_are_caught_up_with_at_once(
     assert compute_kpis(spark, lake).counted == ""
     is_exact(spark, lake, MORE)
     assert check_kpis(spark, lake).differences == ()
-    singles = [row for row in read_table(spark, lake, KPI_VALUES) if row["level"] == "value"]
+    singles = [row for row in read_rows(spark, lake, KPI_VALUES) if row["level"] == "value"]
     assert [row["customers"] for row in singles] == [1] * len(MORE)
 
     version = table_version(spark, lake, FEATURES)

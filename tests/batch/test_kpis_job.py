@@ -17,7 +17,7 @@ from batch.kpis_job import KpiRun, compute_kpis
 from lake.errors import NotFoundError
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_HISTORY, TABLES, table_path
-from tests.reading import read_table
+from tests.reading import read_rows
 
 ALL = tuple(KPI_TABLES)
 
@@ -49,7 +49,7 @@ def history(spark: SparkSession, settings: Settings) -> list[tuple[str, int, int
     """Return each run in the history: its table, its version, and how many rows it left."""
     runs = Counter(
         (row["features_version"], row["computed_at"], row["kpi_table"])
-        for row in read_table(spark, settings, KPI_HISTORY)
+        for row in read_rows(spark, settings, KPI_HISTORY)
     )
     return [(name, version, runs[version, at, name]) for version, at, name in sorted(runs)]
 
