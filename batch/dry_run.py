@@ -31,7 +31,6 @@ from streaming.accounts import (
     with_verdict,
 )
 from streaming.constraints import Constraints
-from streaming.decode import decode_drop
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging
 from streaming.upsert import plan_upsert
@@ -103,20 +102,13 @@ def dry_run(
             return DryRun(as_duplicate(account))
         staged = drop.spool.with_suffix(".parquet")
         try:
-            found = decode_drop(
-                drop.spool,
-                drop.info.name,
-                contract,
-                staged,
-                drop_id=drop.drop_id,
-                max_line_bytes=settings.max_line_bytes,
-            )
+            found = drop.decode(staged, contract, max_line_bytes=settings.max_line_bytes)
         except DropRejected as refusal:
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
         rows = spark.read.parquet(staged.as_uri())
         constraints = Constraints.of(spark, settings)
-        with judging(spark, rows, [(drop, found)], contract, constraints) as judged:
+        with judging(spark, rows, {drop.drop_id: found}, contract, constraints) as judged:
             return _weigh(spark, contract, account, judged, view)
 
 

@@ -68,7 +68,7 @@ class Reading:
         """Take a drop's reading from its ledger row."""
         told = [part.rpartition("=") for part in (account["decimal_mark"] or "").split("; ")]
         marks = {name or "rest": mark for name, _, mark in told if mark}
-        rest = marks.get("rest", contract.decimal_mark)
+        rest = marks.get("rest", ".")
         formats = account["date_format"] or ""
         return cls(
             columns=tuple(account["columns"]),

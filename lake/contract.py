@@ -6,9 +6,10 @@ import hashlib
 import re
 import tomllib
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -32,6 +33,28 @@ class Action(StrEnum):
     WARN = "warn"
     QUARANTINE = "quarantine"
     REFUSE = "refuse"
+
+
+class Unreadable(StrEnum):
+    """What becomes of a row with a cell that is not of its column's type."""
+
+    MISSING = "missing"
+    QUARANTINE = "quarantine"
+    REFUSE = "refuse"
+
+
+FAILURES = {
+    "not_a_number": "the cell is not a number in this column's notation",
+    "negative": "the number is below zero",
+    "fractional": "a count must be a whole number",
+    "too_many_decimals": "money has at most two decimals",
+    "out_of_range": "the number is too large",
+    "not_a_date": "the cell is not a date in a known format",
+}
+"""Why a cell is not of its column's type, each as a sentence for the supplier."""
+
+
+OnUnreadable = Annotated[Unreadable, Field(strict=False)]
 
 
 class _Model(BaseModel):
@@ -62,8 +85,8 @@ class Rule(_Model):
 
     Attributes:
         name: the reason that quarantine and warnings show.
-        when: the predicate; ``{text}``, ``{number}``, ``{is_number}``, ``{value}`` and
-            ``{column}`` stand for each column that ``types`` or ``columns`` choose.
+        when: the predicate, over the typed columns; ``{value}`` stands for each column that
+            ``types`` or ``columns`` choose.
         then: ``warn``, ``quarantine`` or ``refuse``.
         says: the reason as a sentence for the supplier.
     """
@@ -81,6 +104,19 @@ class Rule(_Model):
         return tuple(value) if isinstance(value, list) else value
 
 
+class Supplier(_Model):
+    """What is known of the drops of one supplier, which cannot be seen in each of them.
+
+    Attributes:
+        files: a pattern of their names, such as ``crm_*.csv``.
+        thousands: whether the mark in numbers such as ``1.234``, where all marked cells of a
+            column look so, is a thousands mark.
+    """
+
+    files: str = Field(min_length=1)
+    thousands: Literal["never", "always"]
+
+
 class Contract(_Model):
     """What a drop must look like; see ``conf/contracts/flo.toml`` for each key's meaning."""
 
@@ -88,13 +124,15 @@ class Contract(_Model):
     sequence_by: Literal["last_order_at", "last_order_date", "first_order_date"] = "last_order_at"
     business_timezone: str = "Europe/Istanbul"
     date_orders: tuple[Literal["dmy", "mdy"], ...] = ("dmy",)
-    decimal_mark: Literal[".", ","] = "."
     max_bad_share: float = Field(0.5, ge=0, le=1)
+    missing: tuple[str, ...] = ()
+    unreadable: dict[Literal["count", "money", "date"], OnUnreadable] = {}
+    suppliers: tuple[Supplier, ...] = ()
     columns: dict[str, Column]
     rules: tuple[Rule, ...] = ()
     _text: str = PrivateAttr("")
 
-    @field_validator("date_orders", "rules", mode="before")
+    @field_validator("date_orders", "missing", "suppliers", "rules", mode="before")
     @classmethod
     def _tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
@@ -129,7 +167,7 @@ class Contract(_Model):
 
     def __hash__(self) -> int:
         """Let what is derived from a contract be kept for it."""
-        return hash((self.name, self.sequence_by, tuple(self.columns), self.rules))
+        return hash((self.name, self.sequence_by, tuple(self.columns), self.rules, self.digest))
 
     @property
     def text(self) -> str:
@@ -168,6 +206,27 @@ class Contract(_Model):
     def order_rule(self) -> str:
         """Tell all that decides which of a customer's snapshots gives which column."""
         return f"{self.sequence_by}; optional: {', '.join(sorted(self.optional))}"
+
+    def unreadable_cell(self, column: str) -> Unreadable:
+        """Tell what becomes of a row whose cell in this column is not of its type.
+
+        A column that is only read for a rule is missing then.
+        """
+        kind = self.columns[column].type
+        if kind in ("count", "money", "date"):
+            return self.unreadable.get(kind, Unreadable.QUARANTINE)
+        return Unreadable.MISSING
+
+    def thousands(self, file_name: str) -> str | None:
+        """Tell what the contract says of thousands marks in a file of this name."""
+        return next(
+            (each.thousands for each in self.suppliers if fnmatchcase(file_name, each.files)), None
+        )
+
+    def says(self, reason: str) -> str:
+        """Say what a reason means, as a sentence; empty where the contract does not know it."""
+        rule = next((each for each in self.rules if each.name == reason), None)
+        return rule.says if rule else FAILURES.get(reason, "")
 
     def of_type(self, *types: str) -> tuple[str, ...]:
         """List the columns of these types, in the contract's order."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from lake.contract import Contract
 from lake.errors import DropRejected, NotFoundError
 from lake.fs import LATEST_MS, FileInfo, FileSystem, from_millis
+from streaming.decode import DecodedDrop, Origin, decode_drop
 from streaming.decode.room import Room
 
 VANISHED = "vanished"
@@ -35,6 +37,11 @@ class Drop:
     spool: Path
     first_seen_at: datetime
     drop_time: datetime
+
+    def decode(self, staged: Path, contract: Contract, *, max_line_bytes: int) -> DecodedDrop:
+        """Decode the copy into a staged file; see :func:`streaming.decode.decode_drop`."""
+        origin = Origin(self.drop_id, self.info.path, self.drop_time, self.first_seen_at)
+        return decode_drop(self.spool, staged, contract, origin, max_line_bytes=max_line_bytes)
 
 
 class NotYet(Exception):  # noqa: N818 - a wait, not an error

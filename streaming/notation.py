@@ -1,7 +1,6 @@
-"""How numbers and dates may be written, as patterns that Python, Java and RE2 read alike.
+"""How numbers and dates may be written, as patterns that Python and RE2 (Arrow's) read alike.
 
-The decoder gathers evidence with them and the stream converts with them, so both agree on what
-a number or a date is. All are anchored and use ASCII digits only; cells are trimmed beforehand.
+All are anchored and use ASCII digits only; cells are trimmed beforehand.
 """
 
 from __future__ import annotations
@@ -36,13 +35,17 @@ DATE_YMD = f"^{YMD_PART}(?:{TIME_PART})?$"
 DATE_DMY = f"^{DMY_PART}(?:{TIME_PART})?$"
 """Year last; groups 1 and 2: day and month in the file's order; 3: year; 4 to 8: time."""
 
-PLAIN_NUMBER = r"^[0-9]{1,12}(?:\.[0-9]{1,2})?$"
-"""A number that has a decimal point or reads alike in both notations: ``12``, ``12.5``. None of
-these is negative, too much money, or of more than two decimals."""
-
-PLAIN_DATE = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6}(?:Z|[+-][0-9]{2}:[0-9]{2}))?$"
+_YEAR = "(?:19|[2-8][0-9])"  # and two digits more
+_LEAP_YEAR = f"(?:{_YEAR}(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[357][26])00)"
+_CALENDAR_DAY = (
+    f"(?:{_YEAR}[0-9]{{2}}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    f"|{_LEAP_YEAR}-02-29)"
 )
-"""A date, or an instant, as ISO 8601 writes it in full: ``2021-05-30``,
-``2021-05-30T10:00:00.000Z``. Not each of these is a day of the calendar."""
+ISO_TIME = (
+    f"^{_CALENDAR_DAY}"
+    r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])?)?$"
+)
+"""A date of the calendar from 1900 to 8999, or one with a time, as ISO 8601 writes it in full:
+``2021-05-30``, ``2021-05-30T10:00:00.000Z``, ``2021-05-30 10:00:00``."""

@@ -37,7 +37,7 @@ from streaming.accounts import (
 )
 from streaming.archive import Archive
 from streaming.constraints import Constraints, refuse_other_constraints
-from streaming.decode import DecodedDrop, decode_drop
+from streaming.decode import DecodedDrop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import VANISHED, Drop, NotYet, take_in
 from streaming.phases import Phase, phase
@@ -272,14 +272,8 @@ class Processor:
 
     def _decode(self, drop: Drop, row: LedgerRow, staging: str) -> Decoded:
         staged = drop.spool.with_suffix(".parquet")
-        found = decode_drop(
-            drop.spool,
-            drop.info.name,
-            self.contract,
-            staged,
-            drop_id=drop.drop_id,
-            max_line_bytes=self.settings.max_line_bytes,
-        )
+        limit = self.settings.max_line_bytes
+        found = drop.decode(staged, self.contract, max_line_bytes=limit)
         self.files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
         staged.unlink()
         copies = sum(copy.stat().st_size for copy in self._spool.iterdir())
@@ -290,7 +284,7 @@ class Processor:
     def _write(self, spark: SparkSession, decoded: list[Decoded], staging: str) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
         staged = spark.read.parquet(staging)
-        drops = [(each.drop, each.found) for each in decoded]
+        drops = {each.drop.drop_id: each.found for each in decoded}
         constraints = Constraints.of(spark, self.settings)
         with judging(spark, staged, drops, self.contract, constraints) as judged:
             verdicts = judged.verdicts

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
-from lake.local_rows import local_frame
 from lake.sizing import kept_as, sized_for
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
-from streaming.casts import DIRECT_FORMATS, MAX_COUNT, MAX_MONEY, type_columns
 from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop
-from streaming.intake import Drop
 from streaming.phases import Phase, phase
 
-_PLACEHOLDER = re.compile(r"\{(text|number|is_number|value|column|maximum)(?::(\w+))?\}")
 NO_CONSTRAINTS = Constraints()
-_DROPS = """
-    drop_id STRING, path STRING, drop_time TIMESTAMP, first_seen_at TIMESTAMP, date_order STRING,
-    decimal_marks MAP<STRING,STRING>, present ARRAY<STRING>
-"""
+_NOTHING = "CAST(array() AS ARRAY<STRING>)"
 
 
 @dataclass(frozen=True)
@@ -64,11 +55,11 @@ class Judgement:
 def judging(
     spark: SparkSession,
     staged: DataFrame,
-    drops: Sequence[tuple[Drop, DecodedDrop]],
+    drops: Mapping[str, DecodedDrop],
     contract: Contract,
     constraints: Constraints = NO_CONSTRAINTS,
 ) -> Iterator[Judgement]:
-    """Type the decoder's rows, ask the contract's rules, and part them.
+    """Ask the contract's rules of the decoder's rows, and part them.
 
     In the block the session is set up for as many rows, and they are kept; no longer.
 
@@ -76,179 +67,150 @@ def judging(
         spark: the session of the batch.
         staged: the decoder's rows of all these drops; read once more where a drop is refused, when
             ``quarantined`` is.
-        drops: each drop with what its decoder found.
+        drops: what the decoder found in each, by ``drop_id``.
         contract: the rules, and the share of bad rows above which a drop is refused.
         constraints: what the tables refuse beside that.
     """
-    count = sum(found.rows for _, found in drops)
+    count = sum(found.rows for found in drops.values())
     with sized_for(count, spark), ExitStack() as at_the_end:
         with phase(Phase.JUDGE):
-            rows = _judge(spark, staged, drops, contract, constraints).persist(kept_as(count))
+            rows = _without_text(constraints.refuse(apply_rules(staged, contract), contract))
+            rows = rows.persist(kept_as(count))
             at_the_end.callback(rows.unpersist)
-            judged = _part(rows, staged, contract, kept_as(count))
+            verdicts = _verdicts(rows, drops, contract)
+            judged = _part(rows, staged, verdicts, kept_as(count))
         yield judged
 
 
-def _judge(
-    spark: SparkSession,
-    staged: DataFrame,
-    drops: Sequence[tuple[Drop, DecodedDrop]],
-    contract: Contract,
-    constraints: Constraints,
-) -> DataFrame:
-    facts = local_frame(spark, [_facts(*each) for each in drops], _DROPS)
-    typed = type_columns(
-        staged.join(F.broadcast(facts), "drop_id"),
-        contract,
-        _direct(drops, contract),
-        _plain(drops, contract),
-    )
-    rows = constraints.refuse(apply_rules(typed, contract), contract)
-    # An accepted row is kept by its columns; its text would be most of what is kept.
-    return rows.withColumn("raw", F.when(F.size("reasons") > 0, F.col("raw")))
-
-
-def _part(rows: DataFrame, staged: DataFrame, contract: Contract, kept: StorageLevel) -> Judgement:
-    verdicts = _verdicts(rows, contract)
-    refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
-    rows_judged = rows.withColumn("reasons", _with_refusal(refused))
-    is_bad = F.size("reasons") > 0
-    bad = rows_judged.where(is_bad).withColumn("quarantined_at", F.current_timestamp())
-    if refused:
-        text = staged.where(F.col("drop_id").isin(refused)).select("drop_id", "row_no", "raw")
-        bad = bad.withColumnRenamed("raw", "kept").join(text, ["drop_id", "row_no"], "left")
-        bad = bad.withColumn("raw", F.coalesce("kept", "raw"))
-    return Judgement(
-        accepted=rows_judged.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
-        quarantined=bad.select(*TABLES[QUARANTINE].column_names),
-        verdicts=verdicts,
-        kept=kept,
-    )
-
-
-def apply_rules(typed: DataFrame, contract: Contract) -> DataFrame:
+def apply_rules(staged: DataFrame, contract: Contract) -> DataFrame:
     """Ask each rule of each row, and select what snapshots and quarantine need.
 
+    Args:
+        staged: see :func:`streaming.decode.staging.staged_schema`.
+        contract: the rules.
+
     Returns:
-        The snapshot columns, ``path``, ``raw``, ``reasons`` (of quarantine and refuse rules, or
-        the decoder's problems alone where the row could not be read) and ``refusals``.
+        The snapshot columns, ``path``, ``raw``, ``reasons`` (of cells, quarantine and refuse rules,
+        or the problem alone where the row could not be read) and ``refusals``.
     """
-    kept = [*TABLES[SNAPSHOTS].column_names, "path", "raw", "reasons", "refusals"]
-    return typed.withColumns(_judgements(contract)).select(*kept)
+    warn, quarantine, refuse = (
+        _names_of([rule for rule in contract.rules if rule.then is action], contract)
+        for action in (Action.WARN, Action.QUARANTINE, Action.REFUSE)
+    )
+    kept = [name for name in TABLES[SNAPSHOTS].column_names if name != "warnings"]
+    return staged.sparkSession.sql(
+        f"""
+        SELECT {", ".join(kept)}, path, raw,
+            CASE WHEN problem IS NOT NULL THEN {_NOTHING}
+                ELSE concat(warnings, {warn}) END AS warnings,
+            CASE WHEN problem IS NOT NULL THEN array(problem)
+                ELSE concat(reasons, {quarantine}, {refuse}) END AS reasons,
+            CASE WHEN problem IS NOT NULL THEN {_NOTHING}
+                ELSE concat(refusals, {refuse}) END AS refusals
+        FROM {{staged}}
+        """,  # noqa: S608 - the contract's predicates are SQL
+        staged=staged,
+    )
 
 
-@lru_cache(maxsize=4)
-def _judgements(contract: Contract) -> dict[str, Column]:
-    by_action = {
-        action: _names_of(contract, [rule for rule in contract.rules if rule.then is action])
-        for action in Action
-    }
-    unreadable = F.size("problems") > 0
-    nothing = F.array().cast("array<string>")
-    bad = F.concat(by_action[Action.QUARANTINE], by_action[Action.REFUSE])
-    return {
-        "warnings": F.when(unreadable, nothing).otherwise(by_action[Action.WARN]),
-        "reasons": F.when(unreadable, F.col("problems")).otherwise(bad),
-        "refusals": F.when(unreadable, nothing).otherwise(by_action[Action.REFUSE]),
-    }
+def _without_text(rows: DataFrame) -> DataFrame:
+    """An accepted row is kept by its columns; its text would be most of what is kept."""
+    return rows.sparkSession.sql(
+        "SELECT * EXCEPT (raw), CASE WHEN size(reasons) > 0 THEN raw END AS raw FROM {rows}",
+        rows=rows,
+    )
 
 
 def expand(rule: Rule, contract: Contract) -> list[tuple[str, str]]:
     """List a rule's predicates as ``(name, SQL)``, one for each column that it is asked of.
 
-    The name of a rule that is asked of columns says which: ``negative: order_num_…``.
+    The name of a rule that is asked of columns says which: ``future_date: first_order_date``.
     """
     names = rule.columns or contract.of_type(*rule.types)
     if not names:
-        return [(rule.name, _fill(rule.when, None, contract))]
-    return [(f"{rule.name}: {name}", _fill(rule.when, name, contract)) for name in names]
+        return [(rule.name, rule.when)]
+    return [(f"{rule.name}: {name}", rule.when.replace("{value}", name)) for name in names]
 
 
-def _fill(predicate: str, column: str | None, contract: Contract) -> str:
-    def replacement(found: re.Match[str]) -> str:
-        name = found.group(2) or column or ""
-        is_count = name in contract.columns and contract.columns[name].type == "count"
-        return {
-            "text": f"text_{name}",
-            "number": f"number_{name}",
-            "is_number": f"is_number_{name}",
-            "value": name,
-            "column": f"'{name}'",
-            "maximum": str(MAX_COUNT if is_count else MAX_MONEY),
-        }[found.group(1)]
-
-    return _PLACEHOLDER.sub(replacement, predicate)
-
-
-def _names_of(contract: Contract, rules: Sequence[Rule]) -> Column:
-    """An array of the names of those of these rules that are true for the row, each once."""
-    met = [
-        F.when(F.expr(predicate), F.lit(name))
-        for rule in rules
-        for name, predicate in expand(rule, contract)
-    ]
-    if not met:
-        return F.array().cast("array<string>")
+def _names_of(rules: Sequence[Rule], contract: Contract) -> str:
+    """SQL: an array of the names of those of these rules that are true for the row."""
+    asked = [each for rule in rules for each in expand(rule, contract)]
+    if not asked:
+        return _NOTHING
+    names = ", ".join(f"CASE WHEN {when} THEN '{name}' END" for name, when in asked)
+    names = names.replace("{", "{{").replace("}", "}}")  # `sql` puts frames between single ones
     # A filter would say the same, but Spark compiles no code for it, nor for what is in it.
-    return F.array_except(F.array(*met), F.array(F.lit(None).cast("string")))
+    return f"array_except(array({names}), array(CAST(NULL AS STRING)))"
 
 
-def _verdicts(rows: DataFrame, contract: Contract) -> dict[str, Verdict]:
-    counts = rows.groupBy("drop_id").agg(
-        F.count(F.lit(1)).alias("n"),
-        F.count_if(F.size("reasons") > 0).alias("bad"),
-        F.first(F.get("refusals", F.lit(0)), ignorenulls=True).alias("refusal"),
-    )
+def _verdicts(
+    rows: DataFrame, drops: Mapping[str, DecodedDrop], contract: Contract
+) -> dict[str, Verdict]:
+    counted = rows.sparkSession.sql(
+        """
+        SELECT drop_id, count(*) AS n, count_if(size(reasons) > 0) AS bad,
+            first(get(refusals, 0), true) AS refusal
+        FROM {rows} GROUP BY drop_id
+        """,
+        rows=rows,
+    ).collect()
     verdicts = {}
-    for row in counts.collect():
+    for row in counted:
         refusal = None
         if row["refusal"]:
             refusal = f"refused: at least one row meets the rule '{row['refusal']}'"
         elif row["bad"] > contract.max_bad_share * row["n"]:
             refusal = (
                 f"too_many_bad_rows: {row['bad']} of {row['n']} rows were not accepted, "
-                f"more than the contract's {contract.max_bad_share:.0%}"
+                f"more than the contract's {contract.max_bad_share:.0%}; "
+                + _main_reason(rows, row["drop_id"], drops[row["drop_id"]])
             )
         verdicts[row["drop_id"]] = Verdict(row["bad"], refusal)
     return verdicts
 
 
-def _with_refusal(refused: Sequence[str]) -> Column:
-    """Give every row of a refused drop a reason, beside its own ones."""
-    if not refused:
-        return F.col("reasons")
-    is_refused = F.col("drop_id").isin(list(refused))
-    extended = F.concat("reasons", F.array(F.lit("drop_refused")))
-    return F.when(is_refused, extended).otherwise(F.col("reasons"))
+def _main_reason(rows: DataFrame, drop_id: str, found: DecodedDrop) -> str:
+    """Say why most of a drop's rows are not accepted, and where the first of them is."""
+    [main] = rows.sparkSession.sql(
+        """
+        SELECT reason, count(*) AS n, min(row_no) AS first
+        FROM (SELECT row_no, explode(reasons) AS reason FROM {of_drop})
+        GROUP BY reason ORDER BY n DESC, reason LIMIT 1
+        """,
+        of_drop=rows.where(F.col("drop_id") == drop_id),
+    ).collect()
+    where = found.examples.get(main["reason"], f"row {main['first']:,}")
+    return f"{main['n']} of them: {main['reason'].partition(':')[0]}, such as {where}"
 
 
-def _direct(drops: Sequence[tuple[Drop, DecodedDrop]], contract: Contract) -> frozenset[str]:
-    """Name the date columns that all of these drops write in formats that Spark reads itself."""
-    found = [drop.date_formats for _, drop in drops]
-    return frozenset(
-        name
-        for name in contract.of_type("date", "check")
-        if {formats[name] for formats in found if name in formats} <= DIRECT_FORMATS
+def _part(
+    rows: DataFrame, staged: DataFrame, verdicts: Mapping[str, Verdict], kept: StorageLevel
+) -> Judgement:
+    """Part the rows; every row of a refused drop has a reason, beside its own ones."""
+    refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
+    if refused:
+        rows = _refuse(rows, staged, refused)
+    is_bad = F.size("reasons") > 0
+    bad = rows.where(is_bad).withColumn("quarantined_at", F.current_timestamp())
+    return Judgement(
+        accepted=rows.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
+        quarantined=bad.select(*TABLES[QUARANTINE].column_names),
+        verdicts=verdicts,
+        kept=kept,
     )
 
 
-def _plain(drops: Sequence[tuple[Drop, DecodedDrop]], contract: Contract) -> frozenset[str]:
-    """Name the dates and numbers if all of them are plain in all of these drops.
-
-    All or none: each other choice of columns would be a plan of its own, which Spark compiles and
-    keeps, and bad drops would bring ever new ones.
-    """
-    columns = frozenset(contract.of_type("count", "money", "date", "check"))
-    return columns if all(columns <= found.plain for _, found in drops) else frozenset()
-
-
-def _facts(drop: Drop, found: DecodedDrop) -> tuple[object, ...]:
-    return (
-        drop.drop_id,
-        drop.info.path,
-        drop.drop_time,
-        drop.first_seen_at,
-        found.date_order,
-        dict(found.decimal_marks),
-        list(found.present),
+def _refuse(rows: DataFrame, staged: DataFrame, refused: Sequence[str]) -> DataFrame:
+    """Give each row of these drops a reason, beside its own ones, and its text again."""
+    return rows.sparkSession.sql(
+        """
+        SELECT judged.* EXCEPT (reasons, raw), coalesce(judged.raw, refused.raw) AS raw,
+            IF(refused.drop_id IS NULL, reasons, concat(reasons, array('drop_refused'))) AS reasons
+        FROM {rows} AS judged LEFT JOIN {refused} AS refused
+            ON refused.drop_id = judged.drop_id AND refused.row_no = judged.row_no
+        """,
+        rows=rows,
+        refused=staged.where(F.col("drop_id").isin(list(refused))).select(
+            "drop_id", "row_no", "raw"
+        ),
     )

@@ -42,7 +42,7 @@ def explain(name: str, rows: int, contract: Contract) -> Reason:
     columns = (asked,) if asked else tuple(
         each for each in contract.columns if re.search(rf"\b{re.escape(each)}\b", when)
     )  # fmt: skip
-    return Reason(name, rule.says if rule else _UNREADABLE.get(name, ""), rows, columns)
+    return Reason(name, contract.says(rule_name) or _UNREADABLE.get(name, ""), rows, columns)
 
 
 # What the decoder gives, of which the contract has no rule.

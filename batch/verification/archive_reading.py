@@ -20,7 +20,7 @@ from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.constraints import Constraints
-from streaming.decode import DecodedDrop, decode_drop
+from streaming.decode import DecodedDrop
 from streaming.intake import Drop, hash_file
 from streaming.rows import judging
 
@@ -133,7 +133,7 @@ class _Reader:
         digest = accounts[0]["contract_digest"]
         own = kept_contract(self._files, self._settings, digest)
         self._contract = own or self._contract_of_now
-        drops = [each for account in accounts if (each := self._decode(account, staging))]
+        drops = dict(each for account in accounts if (each := self._decode(account, staging)))
         self._read += len(drops)
         if not drops:
             return
@@ -159,25 +159,19 @@ class _Reader:
         reader = self._spark.read.schema(TABLES[name].schema)
         return reader.parquet(f"{self._place}/{name}").select(*kept_columns(name))
 
-    def _decode(self, account: Row, staging: str) -> tuple[Drop, DecodedDrop] | None:
+    def _decode(self, account: Row, staging: str) -> tuple[str, DecodedDrop] | None:
         drop = self._fetch(account)
         if drop is None:
             return None
         staged = self._spool / "staged.parquet"
         try:
-            found = decode_drop(
-                drop.spool,
-                drop.info.name,
-                self._contract,
-                staged,
-                drop_id=drop.drop_id,
-                max_line_bytes=self._settings.max_line_bytes,
-            )
+            limit = self._settings.max_line_bytes
+            found = drop.decode(staged, self._contract, max_line_bytes=limit)
         except DropRejected as refusal:
             self._report(account, f"file refused now, {refusal.code}")
             return None
         self._files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
-        return drop, found
+        return drop.drop_id, found
 
     def _fetch(self, account: Row) -> Drop | None:
         """Copy the file of an account, as it was when it was ingested."""

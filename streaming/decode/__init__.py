@@ -1,4 +1,4 @@
-"""Decode one drop, whatever its dialect, into a staged Parquet file of texts."""
+"""Decode one drop, whatever its dialect, into a staged Parquet file of typed rows."""
 
 import os
 
@@ -7,9 +7,10 @@ import os
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 from streaming.decode.drop import DecodedDrop, decode_drop
+from streaming.decode.staging import Origin
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Of the rules by which a drop is decoded: one more with each change by which the same bytes give
 other rows. A drop's account has it."""
 
-__all__ = ["DECODER_VERSION", "DecodedDrop", "decode_drop"]
+__all__ = ["DECODER_VERSION", "DecodedDrop", "Origin", "decode_drop"]

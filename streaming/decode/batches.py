@@ -23,6 +23,8 @@ from streaming.decode.text import line_too_long
 ROWS = 1 << 16
 # Even an empty cell takes some bytes, in each of a dozen copies.
 _CELLS = 1 << 21
+# Names of columns that the contract does not know are copied beside each row.
+_RESCUED_BYTES = 1 << 22
 
 # Stands for a delimiter within quotes while a block is split; no readable text contains it.
 _MASK = "\0"
@@ -42,14 +44,6 @@ class Batch:
     raw: pa.Array
     cells: list[pa.Array]
     problems: list[str | None] | None
-
-    def slice(self, start: int, count: int) -> Batch:
-        """Take some of the rows."""
-        if start == 0 and count >= len(self.raw):
-            return self
-        problems = None if self.problems is None else self.problems[start : start + count]
-        cells = [column.slice(start, count) for column in self.cells]
-        return Batch(self.raw.slice(start, count), cells, problems)
 
 
 @dataclass
@@ -78,7 +72,9 @@ class BatchReader:
         self._reader = RecordReader(
             self.layout.delimiter, self.layout.width, self.limit, self.careful
         )
-        self._rows = max(1, min(ROWS, _CELLS // self.layout.width))
+        names = sum(len(name.encode()) for name in self.layout.rescued.values())
+        most = (ROWS, _CELLS // self.layout.width, _RESCUED_BYTES // (names + 1))
+        self._rows = max(1, min(most))
         end = f"(?=[{re.escape(self.layout.delimiter)}\n]|\\Z)"
         self._quoted = re.compile(f'"([^"\n]*)"{end}')
         self._before_quote = {self.layout.delimiter, "\n", ""}
@@ -163,15 +159,16 @@ class BatchReader:
         simple = raw if masked is None else masked
         delimiter, width = self.layout.delimiter, self.layout.width
         fields = pc.split_pattern(simple, delimiter)
-        counts = pc.list_value_length(fields)
-        right = pc.equal(counts, width)
-        problems: list[str | None] | None = None
-        if not pc.all(right).as_py():
-            kept = pc.invert(self._blank(raw, counts))
-            self.blank_lines += len(raw) - kept.true_count
+        blank = self._blank(simple, fields)
+        if blank.true_count:
+            self.blank_lines += blank.true_count
+            kept = pc.invert(blank)
             if kept.true_count == 0:
                 return None
-            raw, simple, right = raw.filter(kept), simple.filter(kept), right.filter(kept)
+            raw, simple, fields = raw.filter(kept), simple.filter(kept), fields.filter(kept)
+        right = pc.equal(pc.list_value_length(fields), width)
+        problems: list[str | None] | None = None
+        if not pc.all(right).as_py():
             problems = [None if ok else "wrong_field_count" for ok in right.to_pylist()]
             # A line of empty fields stands in, so that all lists have the same length.
             whole = pc.if_else(right, simple, delimiter * (width - 1))
@@ -181,11 +178,14 @@ class BatchReader:
             cells = [pc.replace_substring(column, _MASK, delimiter) for column in cells]
         return self._finish(raw, cells, problems)
 
-    def _blank(self, raw: pa.Array, counts: pa.Array) -> pa.Array:
-        single = pc.equal(counts, 1)
-        if not pc.any(single).as_py():
-            return single
-        return pc.and_(single, pc.equal(pc.utf8_trim(raw, characters=WHITE), ""))
+    def _blank(self, lines: pa.Array, fields: pa.Array) -> pa.Array:
+        """Tell for each line whether it has no cell; for most the first field says that it has."""
+        first = pc.utf8_trim(pc.list_element(fields, 0), characters=WHITE)
+        is_candidate = pc.equal(first, "")
+        if not is_candidate.true_count:
+            return is_candidate
+        nothing = WHITE + self.layout.delimiter
+        return pc.and_(is_candidate, pc.equal(pc.utf8_trim(lines, characters=nothing), ""))
 
     def _finish(
         self, raw: pa.Array, cells: list[pa.Array], problems: list[str | None] | None

@@ -245,14 +245,14 @@ def _width(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> int:
     widths: Counter[int] = Counter()
     at = 0
     while at < min(len(lines), _SAMPLE):
-        if is_blank(lines[at], delimiter) or len(lines[at]) > _LONGEST_HEADER:
+        if len(lines[at]) > _LONGEST_HEADER:
             at += 1
             continue
         fields, end, unfinished = parse_record(lines, at, delimiter)
         if unfinished:
             break
         at = at + 1 if fields is None else end
-        if fields is not None and not any(cell.strip(WHITE) for cell in fields[len(names) :]):
+        if fields is not None and not is_blank(fields) and is_blank(fields[len(names) :]):
             widths[len(fields)] += 1
     for width, count in widths.most_common(1):
         if named <= width <= MAX_COLUMNS and 2 * count > widths.total():

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.contract import Contract
-from streaming.notation import (
-    DATE_DMY,
-    DATE_YMD,
-    NUMBER_COMMA,
-    NUMBER_POINT,
-    PLAIN_DATE,
-    PLAIN_NUMBER,
-)
+from lake.errors import DropRejected
+from streaming.decode.values import LONGEST
+from streaming.notation import DATE_DMY, DATE_YMD, NUMBER_COMMA, NUMBER_POINT
 
 _DAY = r"(?:1[3-9]|2[0-9]|3[01])"
 _EITHER = r"(?:0?[1-9]|1[0-2])"
@@ -33,12 +29,22 @@ _OFFSETS = {"Z": "XXX", "+00:00": "XXX", "+0000": "XX", "+00": "X"}
 
 @dataclass(frozen=True)
 class Notation:
-    """What was decided for a drop, and how to tell it in the ledger."""
+    """How the cells of a drop are to be read.
+
+    Attributes:
+        date_order: ``dmy`` or ``mdy``, for all dates whose year comes last.
+        decimal_marks: for each count and money column of the contract, ``.`` or ``,``.
+    """
 
     date_order: str
-    date_formats: dict[str, str]
-    decimal_marks: dict[str, str]
-    plain: frozenset[str]
+    decimal_marks: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided for a drop, and how to tell it in the ledger."""
+
+    notation: Notation
     date_format: str
     decimal_mark: str
     notes: tuple[str, ...]
@@ -49,6 +55,7 @@ class _Numbers:
     point: int = 0
     comma: int = 0
     either: int = 0
+    commas: int = 0
 
     def add(self, cells: pa.Array, counts: pa.Array) -> None:
         """Count the cells that can be read in one notation only, or differently in both."""
@@ -60,23 +67,47 @@ class _Numbers:
         comma = pc.match_substring_regex(cells, NUMBER_COMMA)
         self.point += _total(counts, pc.and_not(point, comma))
         self.comma += _total(counts, pc.and_not(comma, point))
-        self.either += _total(counts, pc.and_(point, comma))
+        either = pc.and_(point, comma)
+        self.either += _total(counts, either)
+        self.commas += _total(counts, pc.and_(either, pc.match_substring(cells, ",")))
 
-    def decide(self, name: str, preferred: str, notes: list[str]) -> str:
-        """Choose the mark that more cells speak for; the contract's where none do."""
-        evidence = {".": self.point, ",": self.comma}
-        mark = max((preferred, *evidence), key=lambda each: evidence[each])
+    def decide(self, name: str, thousands: str | None, notes: list[str]) -> str:
+        """Choose the mark that more cells speak for.
+
+        Args:
+            name: the column's.
+            thousands: what the contract says of a mark that may stand for thousands.
+            notes: what is worth telling is added to them.
+
+        Raises:
+            DropRejected: ``ambiguous_thousands``.
+        """
         if self.either and not (self.point or self.comma):
-            notes.append(
-                f"{name}: {self.either:,} numbers fit decimal point and decimal comma; "
-                f"read with '{mark}' as the contract prefers"
-            )
+            mark = self._settle(name, thousands)
+            notes.append(f"{name}: read with '{mark}', as the contract says of this supplier")
+            return mark
+        mark = "," if self.comma > self.point else "."
         if self.point and self.comma:
             notes.append(
                 f"{name}: both decimal marks occur (point {self.point:,}, comma {self.comma:,}); "
                 f"read with '{mark}'"
             )
         return mark
+
+    def _settle(self, name: str, thousands: str | None) -> str:
+        with_comma = 2 * self.commas > self.either
+        if thousands == "never":
+            return "," if with_comma else "."
+        if thousands == "always":
+            return "." if with_comma else ","
+        written, one = ("1,234", "1,23") if with_comma else ("1.234", "1.23")
+        raise DropRejected(
+            "ambiguous_thousands",
+            f"The numbers in {name} that have a mark ({self.either:,}) are all written like "
+            f"{written}, which may be a thousand and more or {one}; send them without thousands "
+            "marks and with two decimals, or have the contract say which it is for files of this "
+            "name ([[suppliers]], thousands).",
+        )
 
 
 @dataclass
@@ -155,39 +186,55 @@ class _Dates:
 class FormatEvidence:
     """Gathers evidence batch by batch, in constant memory."""
 
-    def __init__(self, contract: Contract, present: set[str]) -> None:
+    def __init__(self, contract: Contract, present: set[str], file_name: str) -> None:
         self._contract = contract
+        self._file_name = file_name
         self._numbers = {n: _Numbers() for n in contract.of_type("count", "money") if n in present}
         self._dates = {n: _Dates() for n in contract.of_type("date", "check") if n in present}
         self._orders = _Orders()
-        self._plain = set(contract.columns)
 
     def add(self, name: str, column: pa.Array) -> None:
-        """Take the cells of one column of one batch into account."""
+        """Take the cells of one column of one batch into account, as a dictionary of the distinct.
+
+        What is longer than any number or date is no evidence.
+        """
         if name not in self._numbers and name not in self._dates:
             return
-        distinct = pc.value_counts(column.drop_null())
-        cells, counts = distinct.field("values"), distinct.field("counts")
-        plain = _all_match(cells, PLAIN_NUMBER if name in self._numbers else PLAIN_DATE)
-        if not plain:
-            self._plain.discard(name)
+        cells = column.dictionary
+        # A dictionary and these counts are both in the order in which values come first.
+        counts = pc.value_counts(column.indices.drop_null()).field("counts")
+        sane = pc.less_equal(pc.binary_length(cells), LONGEST)
+        if not pc.all(sane, min_count=0).as_py():
+            cells, counts = cells.filter(sane), counts.filter(sane)
         if name in self._numbers:
             self._numbers[name].add(cells, counts)
             return
         self._dates[name].add(cells, counts)
-        if not plain:
-            self._orders.add(cells, counts)
+        self._orders.add(cells, counts)
 
-    def decide(self) -> Notation:
-        """Decide, and tell what stayed ambiguous."""
+    def decide(self) -> Decided:
+        """Decide, and tell what stayed ambiguous.
+
+        Raises:
+            DropRejected: ``ambiguous_thousands``.
+        """
         notes: list[str] = []
-        preferred = self._contract.decimal_mark
-        present = {n: each.decide(n, preferred, notes) for n, each in self._numbers.items()}
+        thousands = self._contract.thousands(self._file_name)
+        present = {n: each.decide(n, thousands, notes) for n, each in self._numbers.items()}
         order = self._orders.decide(self._contract.date_orders, notes)
         formats = {n: each.describe(order) for n, each in self._dates.items() if each.formats}
-        marks = dict.fromkeys(self._contract.of_type("count", "money"), preferred) | present
+        marks = dict.fromkeys(self._contract.of_type("count", "money"), ".") | present
         told = _merge(formats, "; "), _merge(present, ","), tuple(notes)
-        return Notation(order, formats, marks, frozenset(self._plain), *told)
+        return Decided(Notation(order, marks), *told)
+
+    def guess(self) -> Notation:
+        """Say what is likely by the cells so far."""
+        undecided: list[str] = []
+        marks = dict.fromkeys(self._contract.of_type("count", "money"), ".")
+        for name, each in self._numbers.items():
+            if each.point or each.comma:
+                marks[name] = each.decide(name, None, undecided)
+        return Notation(self._orders.decide(self._contract.date_orders, undecided), marks)
 
 
 def _merge(values: dict[str, str], kind: str) -> str:
@@ -199,10 +246,6 @@ def _merge(values: dict[str, str], kind: str) -> str:
     if kind == ",":
         return "; ".join([*others, f"rest={common}"]) if others else common
     return "; ".join([common, *others])
-
-
-def _all_match(cells: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(cells, pattern), min_count=0).as_py())
 
 
 def _total(counts: pa.Array, mask: pa.Array) -> int:

@@ -108,9 +108,9 @@ def readable(text: str) -> str:
     return _UNREADABLE.sub("\ufffd", text)
 
 
-def is_blank(line: str, delimiter: str) -> bool:
-    """Tell whether a line has no field at all."""
-    return delimiter not in line and not line.strip(WHITE)
+def is_blank(fields: Iterable[str]) -> bool:
+    """Tell whether no field holds anything: Excel leaves lines of nothing but delimiters."""
+    return not any(each.strip(WHITE) for each in fields)
 
 
 class Parsed(NamedTuple):
@@ -231,26 +231,22 @@ class RecordReader:
         """Let the csv module read one-line records, up to the first line that it cannot."""
         remaining = map(lines.__getitem__, range(start, len(lines)))
         reader = csv.reader(remaining, delimiter=self.delimiter, strict=True, skipinitialspace=True)
-        width, at = self.width, start
+        at = start
         try:
             for fields in reader:
                 if start + reader.line_num != at + 1:
                     break
-                line = lines[at]
+                self._append(lines[at], fields, records)
                 at += 1
-                if len(fields) == width:
-                    records.append(Record(line.rstrip("\r\n"), fields))
-                else:
-                    self._append(line, fields, records)
         except csv.Error:
             pass
         return at
 
     def _append(self, text: str, fields: list[str], records: list[Record]) -> None:
-        if len(fields) == self.width:
-            records.append(Record(text.rstrip("\r\n"), fields))
-        elif is_blank(text, self.delimiter):
+        if is_blank(fields):
             self.blank_lines += 1
+        elif len(fields) == self.width:
+            records.append(Record(text.rstrip("\r\n"), fields))
         else:
             records.append(Record(text.rstrip("\r\n"), None, "wrong_field_count"))
 

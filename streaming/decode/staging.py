@@ -1,36 +1,78 @@
-"""The staged Parquet file: one row per record, all columns of the contract as text."""
+"""The staged Parquet file: one typed row per record, and what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.contract import Contract
+from lake.contract import Contract, Unreadable
 from streaming.decode.batches import ROWS, Batch
+from streaming.decode.columns import ARROW_TYPES, INSTANTS, Failure, TypedColumns
 from streaming.decode.dialect import Layout
 from streaming.decode.room import Room
+from streaming.decode.values import INSTANT
 
 # What a row group holds at most, as long as a row does not hold more. Spark reads thousands of rows
 # at once, but never from two groups, so that this bounds its memory as well.
 _GROUP_BYTES = 1 << 26
-# Names of columns are copied beside each row.
-_RESCUED_BYTES = 1 << 22
+_TEXTS = pa.list_(pa.string())
+_NONE = pa.array([], pa.string())
+_OF_CELLS = ("reasons", "warnings", "refusals", "unreadable")
+_ORIGIN = pa.schema(
+    [
+        pa.field("drop_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("drop_time", INSTANT, nullable=False),
+        pa.field("drop_day", pa.date32(), nullable=False),
+        pa.field("present", _TEXTS, nullable=False),
+    ]
+)
+_WORD = re.compile(r"(?i)^(?:null|none|nan|nat|n/?a|nil|unknown|yok|bos|boş|true|false|-+|\?+)$")
+_SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a drop are from, which each of them tells.
+
+    Attributes:
+        drop_id: SHA-256 of the stored bytes.
+        path: of the file in landing.
+        drop_time: which decides between rows of one customer with equal dates.
+        first_seen_at: when the stream first saw it.
+    """
+
+    drop_id: str
+    path: str
+    drop_time: datetime
+    first_seen_at: datetime
 
 
 def staged_schema(contract: Contract) -> pa.Schema:
-    """Return the schema of a staged drop."""
+    """Return the schema of a staged drop.
+
+    ``problem`` says why a record could not be read: it has nothing but its text then. ``reasons``,
+    ``warnings`` and ``refusals`` come from cells that are not of their type, and ``unreadable``
+    names the columns of those.
+    """
     return pa.schema(
         [
-            pa.field("drop_id", pa.string(), nullable=False),
             pa.field("row_no", pa.int64(), nullable=False),
             pa.field("raw", pa.string(), nullable=False),
-            pa.field("problems", pa.list_(pa.string()), nullable=False),
+            pa.field("problem", pa.string()),
+            *(pa.field(name, _TEXTS, nullable=False) for name in _OF_CELLS),
             pa.field("rescued", pa.map_(pa.string(), pa.string())),
-            *(pa.field(name, pa.string()) for name in contract.columns),
+            *(pa.field(name, ARROW_TYPES[each.type]) for name, each in contract.columns.items()),
+            *(pa.field(name, INSTANT) for name in INSTANTS.values()),
+            *_ORIGIN,
         ]
     )
 
@@ -40,49 +82,51 @@ class StagedWriter:
 
     Attributes:
         rows: how many rows were written.
+        examples: of each reason that comes from a cell, where the first one is.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, drop_id: str, layout: Layout, room: Room) -> None:
+    def __init__(
+        self,
+        writer: pq.ParquetWriter,
+        contract: Contract,
+        origin: Origin,
+        layout: Layout,
+        room: Room,
+    ) -> None:
         self.rows = 0
+        self.examples: dict[str, str] = {}
         self._room = room
         self._rescued_bytes = 0
         self._writer = writer
-        self._drop_id = drop_id
+        self._contract = contract
         self._layout = layout
+        day = origin.first_seen_at.astimezone(contract.zone).date()
+        told = (origin.drop_id, origin.path, origin.drop_time, day, layout.present(contract))
+        self._origin = [
+            pa.scalar(value, each.type) for value, each in zip(told, _ORIGIN, strict=True)
+        ]
         self._buffered: list[pa.RecordBatch] = []
         self._buffered_rows = 0
         self._buffered_bytes = 0
-        names = sum(len(name.encode()) for name in layout.rescued.values())
-        self._at_once = max(1, _RESCUED_BYTES // (names + 1))
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch, typed: TypedColumns) -> None:
         """Number the rows of a batch and write them."""
-        for start in range(0, len(batch.raw), self._at_once):
-            self._write(batch.slice(start, self._at_once))
-
-    def _write(self, batch: Batch) -> None:
         count = len(batch.raw)
+        columns = {
+            "row_no": pa.array(range(self.rows + 1, self.rows + count + 1), pa.int64()),
+            "raw": batch.raw,
+            "problem": pa.array(batch.problems or [None] * count, pa.string()),
+            "rescued": self._rescued(batch),
+            **self._of_cells(typed.failures, count),
+            **typed.values,
+            **{n: pa.repeat(v, count) for n, v in zip(_ORIGIN.names, self._origin, strict=True)},
+        }
         schema: pa.Schema = self._writer.schema
-        rescued = self._rescued(batch)
-        self._rescued_bytes += rescued.nbytes
-        self._room.require(self._rescued_bytes)
         arrays = [
-            pa.repeat(pa.scalar(self._drop_id, pa.string()), count),
-            pa.array(range(self.rows + 1, self.rows + count + 1), pa.int64()),
-            batch.raw,
-            _problems(batch),
-            rescued,
+            columns[each.name] if each.name in columns else pa.nulls(count, each.type)
+            for each in schema
         ]
-        for name in schema.names[len(arrays) :]:
-            at = self._layout.positions.get(name)
-            arrays.append(pa.nulls(count, pa.string()) if at is None else batch.cells[at])
-        rows = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        if self._buffered_rows + count > ROWS or self._buffered_bytes + rows.nbytes > _GROUP_BYTES:
-            self.flush()
-        self._buffered.append(rows)
-        self._buffered_rows += count
-        self._buffered_bytes += rows.nbytes
-        self.rows += count
+        self._buffer(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
     def flush(self) -> None:
         """Write what is buffered as a row group."""
@@ -90,6 +134,36 @@ class StagedWriter:
             table = pa.Table.from_batches(self._buffered)
             self._writer.write_table(table, row_group_size=ROWS)
             self._buffered, self._buffered_rows, self._buffered_bytes = [], 0, 0
+
+    def _buffer(self, rows: pa.RecordBatch) -> None:
+        count = len(rows)
+        if self._buffered_rows + count > ROWS or self._buffered_bytes + rows.nbytes > _GROUP_BYTES:
+            self.flush()
+        self._buffered.append(rows)
+        self._buffered_rows += count
+        self._buffered_bytes += rows.nbytes
+        self.rows += count
+
+    def _of_cells(self, failures: Mapping[int, list[Failure]], count: int) -> dict[str, pa.Array]:
+        """What follows from the cells that are not of their type, by the contract."""
+        if not failures:
+            none = pa.ListArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count + 1), _NONE)
+            return dict.fromkeys(_OF_CELLS, none)
+        lists: dict[str, list[list[str]]] = {name: [[]] * count for name in _OF_CELLS}
+        for row, found in failures.items():
+            told: dict[str, list[str]] = defaultdict(list)
+            for each in found:
+                then = self._contract.unreadable_cell(each.column)
+                told["warnings" if then is Unreadable.MISSING else "reasons"].append(each.reason)
+                if then is Unreadable.REFUSE:
+                    told["refusals"].append(each.reason)
+                if each.column not in told["unreadable"]:
+                    told["unreadable"].append(each.column)
+                where = f"row {self.rows + row + 1:,}, column {each.column}"
+                self.examples.setdefault(each.reason, f"{where}: {_shape(each.cell)}")
+            for name, texts in told.items():
+                lists[name][row] = texts
+        return {name: pa.array(rows, _TEXTS) for name, rows in lists.items()}
 
     def _rescued(self, batch: Batch) -> pa.Array:
         kept = {
@@ -102,24 +176,31 @@ class StagedWriter:
             return pa.nulls(len(batch.raw), kind)
         rows = zip(*(column.to_pylist() for column in kept.values()), strict=True)
         items = [[(n, v) for n, v in zip(kept, row, strict=True) if v is not None] for row in rows]
-        return pa.array([each or None for each in items], kind)
+        rescued = pa.array([each or None for each in items], kind)
+        self._rescued_bytes += rescued.nbytes
+        self._room.require(self._rescued_bytes)
+        return rescued
 
 
-def _problems(batch: Batch) -> pa.Array:
-    kind = pa.list_(pa.string())
-    if batch.problems is None:
-        return pa.array([[]] * len(batch.raw), kind)
-    return pa.array([[] if each is None else [each] for each in batch.problems], kind)
+def _shape(cell: str) -> str:
+    """Tell how a cell is written, and nothing of what it says, for it may be anybody's name."""
+    if _WORD.match(cell):
+        return f"the word {cell}"
+    shape = "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in cell[:_SHOWN])
+    return f"written like {shape!r}{' …' if len(cell) > _SHOWN else ''}"
 
 
 @contextmanager
 def staged_writer(
-    staged: Path, contract: Contract, drop_id: str, layout: Layout, room: Room
+    staged: Path, contract: Contract, origin: Origin, layout: Layout, room: Room
 ) -> Iterator[StagedWriter]:
     """Open a staged file; it is removed again if anything goes wrong."""
     try:
-        with pq.ParquetWriter(staged, staged_schema(contract), compression="snappy") as writer:
-            rows = StagedWriter(writer, drop_id, layout, room)
+        # A decimal of up to 18 digits is a number to Spark then, and not an object.
+        with pq.ParquetWriter(
+            staged, staged_schema(contract), compression="snappy", store_decimal_as_integer=True
+        ) as writer:
+            rows = StagedWriter(writer, contract, origin, layout, room)
             yield rows
             rows.flush()
     except BaseException:

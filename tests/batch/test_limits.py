@@ -18,7 +18,7 @@ from batch.segments import compute_segments, summarise_segments
 from batch.verification.kpi_checks import check_kpis
 from batch.verification.verify import verify
 from lake.tables import CHANNEL_KPIS, CUSTOMER_SEGMENTS, KPI_VALUES, QUARANTINE, table_path
-from streaming.casts import FIRST_DAY, MAX_COUNT, MAX_MONEY
+from streaming.decode.values import FIRST_DAY, MAX_COUNT, MAX_MONEY
 from tests.lakes import DropLake, csv, row
 
 pytestmark = pytest.mark.integration
@@ -46,8 +46,8 @@ def full(new_lake: Callable[[], DropLake]) -> DropLake:
 
 def limits(n: int) -> str:
     """Write a customer at every limit."""
-    return row("x" * 127 + str(n), channel="z" * 5_000, first=FIRST_DAY, last="2021-12-20",
-               online=FIRST_DAY, **LARGEST)  # fmt: skip
+    return row("x" * 127 + str(n), channel="z" * 5_000, first=f"{FIRST_DAY}", last="2021-12-20",
+               online=f"{FIRST_DAY}", **LARGEST)  # fmt: skip
 
 
 def revenue(lake: DropLake) -> dict[str, Decimal]:

@@ -20,6 +20,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from checkpoints.in_hand import tell_in_hand
+from lake.contract import Supplier
 from lake.fs import FileInfo
 from lake.tables import FEATURES, QUARANTINE, SNAPSHOTS
 from streaming.supervisor import Supervisor
@@ -227,8 +228,9 @@ NUMBERS = [
     Case("1.234,56", money("1.234,56", "0,5"), read=2, cells={VALUE: Decimal("1234.56")},
          found={"decimal_mark": f"{VALUE}=,; rest=."}),
     Case("1,234.56", money("1,234.56"), cells={VALUE: Decimal("1234.56")}),
-    Case("ambiguous thousands", money("1.234", "5"), read=2,
-         bad={1: (f"too_many_decimals: {VALUE}",)}, note="fit decimal point and decimal comma"),
+    refused("ambiguous thousands", money("1.234", "5"), "ambiguous_thousands"),
+    Case("thousands by the contract", money("1.234", "12.000"), read=2, name="crm_1.csv",
+         cells={VALUE: Decimal("1234.00")}, note="as the contract says of this supplier"),
     Case("ambiguous thousands settled by another row", money("1.234", "9,5"), read=2,
          cells={VALUE: Decimal("1234.00")}),
     Case("a group of four digits is none", money("1.2345,5", "1,5"), read=2,
@@ -247,7 +249,12 @@ NUMBERS = [
     bad_cell("count out of range", "out_of_range", ORDERS, "1000000001"),
     bad_cell("overflow", "out_of_range", VALUE, "9" * 40),
     bad_cell("overflow by exponent", "out_of_range", ORDERS, "1e300"),
-    bad_cell("NaN", "not_a_number", VALUE, "NaN"),
+    Case("words that stand for nothing", H + "".join(
+             line(**{VALUE: word}) for word in ("NULL", "null", "\\N", "NaN", "n/a")), read=5,
+         cells={VALUE: None}, note="how often: NULL (2), \\N (1), NaN (1), N/A (1)"),
+    Case("such a word is no date, no text, no id", H + line(first_order_date="NaT") +
+             line(order_channel="None") + line(master_id="NULL") + line(), read=4,
+         bad={3: ("blank_master_id",)}, cells={"first_order_date": None}),
     bad_cell("Infinity", "not_a_number", VALUE, "Infinity"),
     bad_cell("a currency sign", "not_a_number", VALUE, "₺12.50"),
     bad_cell("a currency code", "not_a_number", VALUE, "12.50 TL"),
@@ -307,6 +314,14 @@ CUSTOMERS = [
     Case("master_id of 129 characters", beside(master_id="x" * 129), read=2,
          bad={2: ("master_id_too_long",)}),
     good_cell("master_id with outer blanks", "master_id", "  padded  ", "padded"),
+    good_cell("an id between what nobody sees", "master_id", "\u200b\u2060 seen\u00a0\x1f", "seen"),
+    Case("an id with a zero-width space in it", beside(master_id="a\u200bb"), read=2,
+         bad={2: ("invisible_characters",)}),
+    Case("a row of totals", H + line() + line(
+             master_id="TOPLAM", order_channel="", last_order_channel=""), read=2,
+         bad={2: ("no_channel",)}),
+    Case("rows of nothing but delimiters", H + line() + "," * 10 + '\n,"", \n',
+         note="2 blank lines skipped"),
     Case("several reasons", beside(master_id="", **{VALUE: "abc", ORDERS: "-4.5"}), read=2, bad={
         2: ("blank_master_id", f"fractional: {ORDERS}", f"negative: {ORDERS}",
             f"not_a_number: {VALUE}")}),
@@ -316,6 +331,10 @@ CUSTOMERS = [
          "too_many_bad_rows", read=3, bad={
              1: ("drop_refused",), 2: ("blank_master_id", "drop_refused"),
              3: ("drop_refused", "wrong_field_count")}),
+    Case("mostly words in a number", H + line() + line(**{ORDERS: "UNKNOWN"}) * 3 +
+         line(order_channel="x"), "too_many_bad_rows", read=5, bad={
+             1: ("drop_refused",), 5: ("drop_refused",),
+             **dict.fromkeys((2, 3, 4), ("drop_refused", f"not_a_number: {ORDERS}"))}),
     Case("very many rows of one customer", H + MANY, read=5000, superseded=4999),
     Case("whole-row duplicates", H + line(master_id="twice") * 2, read=2, superseded=1),
     Case("the good drop after them", H + line(master_id="good") + line(), read=2),
@@ -348,6 +367,8 @@ def taken(new_lake: Callable[[], DropLake]) -> Taken:
         return replace(tell_in_hand(*arguments), modified_ms=NIGHT)
 
     lake.settings = lake.settings.model_copy(update={"max_line_bytes": LINE_LIMIT})
+    supplier = Supplier(files="crm_*.csv", thousands="always")
+    lake.contract = lake.contract.model_copy(update={"suppliers": (supplier,)})
     for at, case in enumerate(CASES):
         lake.put(case.name or f"{at}.csv", case.stored, modified_ms=MADE)
     with pytest.MonkeyPatch.context() as patch:
@@ -382,6 +403,15 @@ def test_a_nasty_drop_ends_as_it_must(case: Case, taken: Taken) -> None:
     assert {name: accepted[0][name] for name in case.cells} == case.cells
     assert {name: account[name] for name in case.found} == case.found
     assert any(case.note in each for each in account["notes"]) or not case.note
+
+
+def test_a_refused_drop_says_what_most_of_its_rows_have(taken: Taken) -> None:
+    """The main reason, in how many rows, and where the first of them is."""
+    case = next(each for each in CASES if each.id == "mostly words in a number")
+    assert taken.accounts[case.drop_id]["reason"] == (
+        "too_many_bad_rows: 3 of 5 rows were not accepted, more than the contract's 50%; "
+        f"3 of them: not_a_number, such as row 2, column {ORDERS}: the word UNKNOWN"
+    )
 
 
 def test_there_are_at_least_sixty_of_them() -> None:

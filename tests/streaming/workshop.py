@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,15 +13,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from lake.contract import load_contract
-from lake.fs import FileInfo
 from lake.settings import Settings
-from streaming.decode import DecodedDrop, decode_drop
-from streaming.intake import Drop
+from streaming.decode import DecodedDrop, Origin, decode_drop
 from streaming.rows import judging
 from tests.lakes import HEADER
 from tests.streaming.resaved import Dialect, Table, day_start
 
-T0 = 1_640_000_000_000  # 2021-12-20
+SEEN = datetime(2021, 12, 20, tzinfo=UTC)
 BASE = HEADER.split(",")
 COUNTS = [name for name in BASE if name.startswith("order_num")]
 MONEY = [name for name in BASE if name.startswith("customer_value")]
@@ -38,7 +36,7 @@ CONTRACT = load_contract(Settings().contract)
 
 @dataclass(frozen=True)
 class Staged:
-    """A decoded file: what was found in it, and its rows of text."""
+    """A decoded file: what was found in it, and its typed rows."""
 
     drop_id: str
     found: DecodedDrop
@@ -50,22 +48,22 @@ def stage(data: bytes, dialect: Dialect, folder: Path, drop_id: str) -> Staged:
     spool, path = folder / f"{drop_id}.spool", folder / f"{drop_id}.parquet"
     name = "drop.csv.gz" if dialect.gzipped else "drop.csv"
     spool.write_bytes(data)
-    found = decode_drop(spool, name, CONTRACT, path, drop_id=drop_id, max_line_bytes=1 << 20)
+    origin = Origin(drop_id, f"/landing/{name}", SEEN, SEEN)
+    found = decode_drop(spool, path, CONTRACT, origin, max_line_bytes=1 << 20)
     spool.unlink()
     return Staged(drop_id, found, path)
 
 
-def holds(staged: Staged, texts: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the staged cells are exactly these texts, with no other cell and no problem."""
-    cells = pq.read_table(staged.path, columns=["problems", "rescued", *CONTRACT.columns])
-    if pc.any(pc.greater(pc.list_value_length(cells["problems"]), 0)).as_py():
-        return False
-    return all(
-        cells[name].to_pylist() == [text or None for text in texts[name]]
-        if name in texts
-        else cells[name].null_count == len(cells)
-        for name in ["rescued", *CONTRACT.columns]
-    )
+def misread(staged: Staged, expected: Mapping[str, pa.Array]) -> list[str]:
+    """Name the columns in which the decoded rows are not these values; never their values."""
+    rows = pq.read_table(staged.path)
+    others = [
+        name
+        for name in ("problem", "rescued", *CONTRACT.columns)
+        if name not in expected and rows[name].null_count < len(rows)
+    ]
+    unreadable = pc.sum(pc.list_value_length(rows["unreadable"])).as_py()
+    return others + differences(rows, expected) + ["unreadable"] * unreadable
 
 
 def tells(staged: Staged, dialect: Dialect) -> bool:
@@ -76,27 +74,22 @@ def tells(staged: Staged, dialect: Dialect) -> bool:
     return (
         (found.delimiter, found.encoding) == (dialect.delimiter, encoding)
         and found.date_format == days.replace("ISO in UTC", "yyyy-MM-dd'T'HH:mm:ssXXX")
-        and {found.decimal_marks[name] for name in MONEY} == {dialect.mark}
+        and {found.notation.decimal_marks[name] for name in MONEY} == {dialect.mark}
     )
 
 
 def judge_all(spark: SparkSession, files: Sequence[Staged], folder: Path) -> dict[str, pa.Table]:
-    """Type and judge the rows of all these files in one job: the accepted rows by drop."""
+    """Judge the rows of all these files in one job: the accepted rows by drop."""
     whole = folder / "whole.parquet"
     with pq.ParquetWriter(whole, pq.read_schema(files[0].path)) as writer:
         for each in files:
             writer.write_table(pq.read_table(each.path))
-    drops = [(_drop(each), each.found) for each in files]
+    drops = {each.drop_id: each.found for each in files}
     with judging(spark, spark.read.parquet(f"file://{whole}"), drops, CONTRACT) as judged:
         accepted = judged.accepted.toArrow()
     accepted = accepted.sort_by([("drop_id", "ascending"), ("row_no", "ascending")])
     by_drop = pc.index_in(accepted["drop_id"], pa.array([each.drop_id for each in files]))
     return {each.drop_id: accepted.filter(pc.equal(by_drop, at)) for at, each in enumerate(files)}
-
-
-def _drop(staged: Staged) -> Drop:
-    info = FileInfo(f"/landing/{staged.drop_id}.csv", 1, T0, False, "supplier", 0o644)
-    return Drop(info, staged.drop_id, staged.path, info.modified_at, info.modified_at)
 
 
 def as_typed(table: Table) -> dict[str, pa.Array]:
@@ -109,10 +102,10 @@ def as_typed(table: Table) -> dict[str, pa.Array]:
 
 
 def differences(rows: pa.Table, expected: Mapping[str, pa.Array]) -> list[str]:
-    """Name the columns in which accepted rows are not what they must be; never their values."""
+    """Name the columns in which rows are not what they must be; never their values."""
     due = len(expected["master_id"])
     if len(rows) != due:
-        return [f"{len(rows)} of {due} rows accepted"]
+        return [f"{len(rows)} of {due} rows"]
     return [
         name
         for name, values in expected.items()

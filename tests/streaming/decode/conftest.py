@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 
 from lake.contract import Contract, load_contract
 from lake.errors import DropRejected
-from streaming.decode import DecodedDrop, decode_drop
+from streaming.decode import DecodedDrop, Origin, decode_drop
 
 LIMIT = 4096
+SEEN = datetime(2021, 6, 30, tzinfo=UTC)
+ORIGIN = Origin("id-1", "/drop.csv", SEEN, SEEN)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def decode(contract: Contract, tmp_path_factory: pytest.TempPathFactory) -> Deco
     ) -> Outcome:
         spool.write_bytes(data)
         try:
-            drop = decode_drop(spool, name, contract, staged, drop_id="id-1", max_line_bytes=limit)
+            drop = decode_drop(
+                spool, staged, contract, replace(ORIGIN, path=f"/{name}"), max_line_bytes=limit
+            )
         except DropRejected as error:
             assert not staged.exists()
             return Outcome(None, [], error.code, error.message)

@@ -11,14 +11,16 @@ import json
 import os
 import resource
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lake.contract import load_contract
 from lake.errors import DropRejected
-from streaming.decode import decode_drop
+from streaming.decode import Origin, decode_drop
 
 ROOT = Path(__file__).parents[3]
 CONTRACT = load_contract(ROOT / "conf" / "contracts" / "flo.toml")
+SEEN = datetime(2021, 6, 30, tzinfo=UTC)
 
 
 def decode(limit: int, spool: Path, staged: Path) -> dict[str, int | str]:
@@ -26,9 +28,8 @@ def decode(limit: int, spool: Path, staged: Path) -> dict[str, int | str]:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     told: dict[str, int | str]
     try:
-        found = decode_drop(
-            spool, spool.name, CONTRACT, staged, drop_id="id", max_line_bytes=1 << 24
-        )
+        origin = Origin("id", f"/{spool.name}", SEEN, SEEN)
+        found = decode_drop(spool, staged, CONTRACT, origin, max_line_bytes=1 << 24)
         told = {"rows": found.rows, "told": len(str(found.columns) + str(found.notes))}
     except DropRejected as refusal:
         told = {"code": refusal.code, "told": len(str(refusal))}

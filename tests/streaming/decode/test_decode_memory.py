@@ -81,7 +81,7 @@ NASTY = [
           rows=2),
     Nasty("letters of four bytes", repeated(H, R.replace("Mobile", "\U0001f45f" * 5_000), 3_000),
           rows=3_000),
-    Nasty("quotes and line ends alone", repeated(H + R, '"\n', 300_000), rows=150_001),
+    Nasty("quotes and line ends alone", repeated(H + R, '"\n', 300_000), rows=1),
     Nasty("blank lines alone", repeated(H + R, "\n", 5_000_000), rows=1),
     Nasty("distinct dates in every format", lambda: iter([H.encode(), "".join(
         R.replace("2020-09-15", f"{at % 28 + 1}.{at % 12 + 1}.{at % 8000 + 1000}")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
+
+from lake.contract import Supplier
 
 ID = "0f1e2d3c-19f0-11eb-8000-0200f10f10f1"
 COLUMNS = (
@@ -57,7 +62,7 @@ class Case:
     date_format: str | None = None
     note: str | None = None
     quiet: bool = False
-    cells: dict[str, str | None] = field(default_factory=dict)
+    cells: dict[str, Any] = field(default_factory=dict)
     rescued: dict[str, str] | None = None
     raw: str | None = None
 
@@ -122,6 +127,11 @@ WHOLE_DROP = [
     Case("one long line in UTF-16", ("x" * 100_000).encode("utf-16"), "line_too_long"),
     Case("long header", H[:-1] + "," + LONG + "\n" + R, "line_too_long"),
     Case("long first record", H + row(order_channel=LONG), "line_too_long"),
+    Case("thousands or thousandths, by points", money("1.234", "9.876", "5"),
+         "ambiguous_thousands"),
+    Case("thousands or thousandths, by commas", money("1,234"), "ambiguous_thousands"),
+    Case("counts of thousands", H + row(order_num_total_ever_online="1.000"),
+         "ambiguous_thousands"),
     Case("long first record after a blank line", H + "\n" + row(order_channel=LONG),
          "line_too_long"),
 ]  # fmt: skip
@@ -137,7 +147,7 @@ ROWS = [
          note="4 blank lines skipped"),
     Case("Ctrl-Z at the end", H + R + "\x1a", quiet=True),
     Case("Ctrl-Z after the last cell", H + R[:-1] + "\x1a",
-         cells={"customer_value_total_ever_online": "812.45"}),
+         cells={"customer_value_total_ever_online": Decimal("812.45")}),
     Case("semicolons", (H + R).replace(",", ";"), delimiter=";"),
     Case("bars", (H + R).replace(",", "|"), delimiter="|"),
     Case("tabs", (H + R).replace(",", "\t"), delimiter="\t"),
@@ -148,7 +158,7 @@ ROWS = [
          cells={"order_channel": "a;b|c;d"}),
     Case("list with commas under bars",
          (H[:-1] + ",interested_in_categories_12\n" + R[:-1]).replace(",", "|")
-         + "|[ERKEK, COCUK]\n", cells={"interested_in_categories_12": "[ERKEK, COCUK]"}),
+         + "|[ERKEK, COCUK]\n", cells={"interested_in_categories_12": ["ERKEK", "COCUK"]}),
     Case("list with commas under commas",
          H[:-1] + ",interested_in_categories_12\n" + R[:-1] + ",[ERKEK, COCUK]\n",
          problems=("wrong_field_count",)),
@@ -184,7 +194,11 @@ ROWS = [
          note="sep="),
     Case("short row", H + R + "abc,def\n" + R, problems=("", "wrong_field_count", "")),
     Case("long row", H + R + R[:-1] + ",x\n", problems=("", "wrong_field_count")),
-    Case("delimiters only", H + "," * 10 + "\n", problems=("",), cells={"master_id": None}),
+    Case("delimiters only", H + R + "," * 10 + "\n" + R, problems=("", ""),
+         note="1 blank lines skipped"),
+    Case("delimiters only, fewer and more than there are columns",
+         H + R + ",,,\n" + "," * 20 + "\n , ,\"\",\n" * 9 + R, problems=("", ""),
+         note="19 blank lines skipped"),
     Case("quoted delimiter", H + row(order_channel='"a,b"'), cells={"order_channel": "a,b"}),
     Case("quoted line break", H + row(order_channel='"a\r\nb"') + R, problems=("", ""),
          cells={"order_channel": "a\r\nb"}, note="1 records have line breaks within quotes"),
@@ -244,7 +258,8 @@ ENCODINGS = [
          .encode("cp1254"), encoding="windows-1254", problems=("", "")),
     Case("Windows-1254 with a Turkish letter as the last byte",
          (H + row(customer_value_total_ever_online="Ç")[:-1]).encode("cp1254"),
-         encoding="windows-1254", cells={"customer_value_total_ever_online": "Ç"}),
+         encoding="windows-1254",
+         cells={"reasons": ["not_a_number: customer_value_total_ever_online"]}),
     Case("Windows-1254 with an undefined byte",
          (H + row(order_channel="Çağrı") * 9).encode("cp1254") + b"\x81" + R.encode(),
          encoding="windows-1254", problems=("",) * 9 + ("undecodable_text",)),
@@ -284,10 +299,6 @@ NOTATION = [
     Case("two thousands marks settle it", money("1.234.567"), mark=","),
     Case("a leading zero is no group", money("0,500"), mark=","),
     Case("groups of other than three digits settle it", money("1234,567"), mark=","),
-    Case("ambiguous all the way down", money("1.234", "9.876", "5"), mark=".",
-         note="2 numbers fit decimal point and decimal comma"),
-    Case("ambiguous comma all the way down", money("1,234"), mark=".",
-         note="1 numbers fit decimal point and decimal comma"),
     Case("one cell settles the others", money("1.234", "9.876", "0,5"), mark=",", quiet=True),
     Case("whole numbers need no mark", money("1", "22"), mark=".", quiet=True),
     Case("both marks: the majority", money("1,5", "2,5", "3.5"), mark=",", note="both decimal"),
@@ -338,13 +349,13 @@ def test_a_nasty_drop_is_read_as_meant(case, decode):
     assert outcome.code == ""
     drop, rows = outcome.drop, outcome.rows
     expected = case.problems if case not in NOTATION else ("",) * len(rows)
-    assert tuple("".join(row["problems"]) for row in rows) == expected
+    assert tuple(row["problem"] or "" for row in rows) == expected
     assert drop.rows == len(rows)
     for actual, wanted in (
         (drop.encoding, case.encoding),
         (drop.delimiter, case.delimiter),
-        (drop.date_order, case.order),
-        (drop.decimal_marks["customer_value_total_ever_online"], case.mark),
+        (drop.notation.date_order, case.order),
+        (drop.notation.decimal_marks["customer_value_total_ever_online"], case.mark),
         (drop.date_format, case.date_format),
         (rows[0]["rescued"] or {}, case.rescued),
         (rows[0]["raw"], case.raw),
@@ -390,13 +401,63 @@ def test_marks_and_formats_that_differ_are_told_by_column(decode):
     assert drop.date_format == "yyyy-MM-dd; last_order_date_online=dd.MM.yyyy"
 
 
+def test_later_cells_overturn_what_was_assumed(decode, monkeypatch):
+    """What the end of a drop says of its notation holds for its beginning, too."""
+    monkeypatch.setattr("streaming.decode.batches.ROWS", 1)
+    first = row(";", customer_value_total_ever_online="1.234", last_order_date_online="03/02/2021")
+    last = row(";", customer_value_total_ever_online="0,5", last_order_date_online="02/26/2021")
+
+    rows = decode((H.replace(",", ";") + first * 3 + last).encode()).rows
+
+    assert [each["customer_value_total_ever_online"] for each in rows] == [
+        *[Decimal("1234.00")] * 3, Decimal("0.50"),
+    ]  # fmt: skip
+    assert [each["last_order_date_online"] for each in rows] == [
+        *[date(2021, 3, 2)] * 3, date(2021, 2, 26),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("thousands", "value"), [("always", "1234.00"), ("never", None)])
+def test_a_supplier_may_settle_what_a_mark_stands_for(decode, contract, thousands, value):
+    """Where a drop cannot tell thousands from thousandths, the contract may, by the file's name."""
+    supplier = Supplier(files="crm_*.csv", thousands=thousands)
+    settled = contract.model_copy(update={"suppliers": (supplier,)})
+
+    for cell in ("1.234", "1,234"):
+        [row] = decode(money(cell).encode(), name="crm_7.csv", contract=settled).rows
+        found = row["customer_value_total_ever_online"]
+        assert found == (None if value is None else Decimal(value))
+        assert bool(row["reasons"]) == (value is None), "three decimals are too many"
+    assert decode(money("1.234").encode(), contract=settled).code == "ambiguous_thousands"
+
+
+def test_a_word_for_nothing_is_missing_in_every_column(decode):
+    """In any case, as the whole cell, and told once; a longer text with it in it is none."""
+    cells = {
+        "order_channel": "null",
+        "first_order_date": "NaT",
+        "master_id": "\u200bN/A",
+        "order_num_total_ever_online": "\\n",
+        "customer_value_total_ever_online": "NaN",
+    }
+
+    outcome = decode((H + row(**cells) + row(last_order_channel="None of them")).encode())
+
+    assert [outcome.rows[0][name] for name in cells] == [None] * 5
+    assert outcome.rows[0]["reasons"] == []
+    assert outcome.rows[1]["last_order_channel"] == "None of them"
+    assert outcome.drop.notes == (
+        "words that stand for nothing, and how often: NULL (1), NaT (1), \\N (1), NaN (1), N/A (1)",
+    )
+
+
 def test_month_first_needs_the_contracts_leave(decode, contract):
     """An order of day and month that the contract does not accept is never used."""
     only_dmy = contract.model_copy(update={"date_orders": ("dmy",)})
 
     drop = decode(dates("02/26/2021").encode(), contract=only_dmy).drop
 
-    assert drop.date_order == "dmy"
+    assert drop.notation.date_order == "dmy"
     assert any("1 do not fit" in note for note in drop.notes)
 
 
@@ -412,10 +473,11 @@ def test_a_bad_row_has_nothing_but_its_text(decode):
     """A row with a problem has null in every column and in rescued."""
     bad = decode((H[:-1] + ",City\n" + R[:-1] + ",x\n" + R).encode()).rows[1]
 
-    assert bad.pop("problems") == ["wrong_field_count"]
+    assert bad.pop("problem") == "wrong_field_count"
     assert bad.pop("raw") == R[:-1]
-    assert (bad.pop("drop_id"), bad.pop("row_no")) == ("id-1", 2)
-    assert set(bad.values()) == {None}
+    of_the_drop = {"drop_id", "path", "drop_time", "drop_day", "present"}
+    assert bad.pop("row_no") == 2
+    assert {name for name, value in bad.items() if value not in (None, [])} == of_the_drop
 
 
 def test_a_raw_deflate_stream_is_no_gzip(decode):
