@@ -447,7 +447,7 @@ def test_a_word_for_nothing_is_missing_in_every_column(decode):
     assert outcome.rows[0]["reasons"] == []
     assert outcome.rows[1]["last_order_channel"] == "None of them"
     assert outcome.drop.notes == (
-        "words that stand for nothing, and how often: NULL (1), NaT (1), \\N (1), NaN (1), N/A (1)",
+        "words that stand for nothing, and how often: NULL (1), \\N (1), NaN (1), NaT (1), N/A (1)",
     )
 
 
