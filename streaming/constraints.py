@@ -21,7 +21,7 @@ from lake.delta import newest_snapshot
 from lake.errors import ConfigError
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
-from streaming.features import FILLED, derived, filled
+from streaming.features import DERIVED, FILLED, filled
 
 REASON = "table_constraint"
 
@@ -77,7 +77,8 @@ class Constraints:
         """Ask the constraints of the features of rows that are completed as they would be."""
         replaced = [*FILLED, "platform_type"]
         view = rows.withColumns({f"_own_{name}": F.col(name) for name in replaced})
-        view = view.withColumns(filled()).withColumns(derived())
+        view = view.withColumns({name: F.expr(filled(name)) for name in FILLED})
+        view = view.withColumns({name: F.expr(value) for name, value in DERIVED.items()})
         unknown = {"updated_at": F.current_timestamp(), "value_places": F.lit(None)}
         view = view.withColumns(unknown)
         asked = _names(self.features, lambda when: _related(when, contract))

@@ -108,7 +108,7 @@ def apply_rules(staged: DataFrame, contract: Contract) -> DataFrame:
             CASE WHEN problem IS NOT NULL THEN {_NOTHING}
                 ELSE concat(refusals, {refuse}) END AS refusals
         FROM {{staged}}
-        """,  # noqa: S608 - the contract's predicates are SQL
+        """,
         staged=staged,
     )
 

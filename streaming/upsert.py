@@ -16,7 +16,7 @@ from lake.contract import Contract
 from lake.features_writer import OLD, FeaturesWriter, Sizes, placed, with_old
 from lake.sizing import compiling
 from streaming.features import complete
-from streaming.steps import as_placed, pick_candidates, step, step_once
+from streaming.order import find_steps, fold_snapshots, see_stored
 
 OUTCOMES = ("inserted", "updated", "unchanged", "stale", "superseded")
 
@@ -60,14 +60,14 @@ def plan_upsert(
         one_drop: all rows are of the same drop; the result is the same without.
         kept: where the plan's rows are until they are written.
     """
-    # By customer from here on, so that nothing has to be moved again for the windows to come.
-    candidates = pick_candidates(accepted.repartition("master_id"), contract)
-    customers = accepted.select("master_id")
-    concerned = placed(features).join(customers, "master_id", "left_semi")
-    stored = as_placed(with_old(concerned.repartition("master_id")), contract)
-    advance = step_once if one_drop else step
+    # By customer from here on, so that nothing has to be moved again.
+    candidates = fold_snapshots(accepted.repartition("master_id"), contract, "drop_id")
+    concerned = placed(features).join(accepted.select("master_id"), "master_id", "left_semi")
+    stored = see_stored(with_old(concerned.repartition("master_id")), contract, OLD)
+    # Both lie by customer already; to broadcast whole rows would be one job more.
+    stored = stored.hint("merge")
     with compiling(spark):
-        steps = advance(candidates, stored, contract).persist(kept)
+        steps = find_steps(candidates, stored, contract, one_drop=one_drop).persist(kept)
     counts = _count(steps)
 
     def release() -> None:
@@ -116,11 +116,14 @@ class _Counts:
 
 def _count(steps: DataFrame) -> _Counts:
     found = _Counts({}, Counter(), set())
-    counted = steps.groupBy("drop_id", "outcome", "existed").agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.sum("superseded").alias("superseded"),
-        F.count_if("writes").alias("writes"),
-        F.collect_set(F.when(F.col("writes"), F.col("old.file"))).alias("files"),
+    counted = steps.sparkSession.sql(
+        """
+        SELECT drop_id, outcome, old IS NOT NULL AS existed, count(*) AS rows,
+            sum(rows) - count(*) AS superseded, count_if(writes) AS writes,
+            collect_set(IF(writes, old.file, NULL)) AS files
+        FROM {steps} GROUP BY ALL
+        """,
+        steps=steps,
     )
     for row in counted.collect():
         of_drop = found.outcomes.setdefault(row["drop_id"], Counter())
@@ -135,5 +138,5 @@ def _changed(steps: DataFrame, now: datetime) -> DataFrame:
     """Turn the last step of each customer whose winner or values changed into a feature row."""
     # A row whose values stay keeps its time of change.
     updated_at = F.when(F.col("touched"), F.lit(now)).otherwise(F.col("old.values.updated_at"))
-    last = steps.where("writes")
-    return complete(last.select("master_id", "state.*", updated_at.alias("updated_at"), OLD), OLD)
+    columns = "master_id", "state.business.*", "state.source.*", updated_at.alias("updated_at"), OLD
+    return complete(steps.where("writes").select(*columns), OLD)

@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 
 from lake.contract import Contract
 from lake.tables import FEATURES, TABLES
-from streaming.features import SOURCE, complete, fold_snapshots, unpack
+from streaming.features import SOURCE, complete
+from streaming.order import fold_snapshots, unpack
 
 
 def compared_columns() -> list[str]:
@@ -35,6 +36,7 @@ def recompute_features(snapshots: DataFrame, ledger: DataFrame, contract: Contra
     """
     done = ledger.where(F.col("state") == "ingested").select("drop_id").distinct()
     counted = snapshots.join(F.broadcast(done), "drop_id", "left_semi")
-    folded = fold_snapshots(counted, contract).select("master_id", *unpack(contract))
-    undated = folded.withColumn("updated_at", F.lit(None).cast("timestamp"))
-    return complete(undated).select(*compared_columns())
+    columns = [f"{value} AS {name}" for name, value in unpack(contract).items()]
+    undated = "CAST(NULL AS TIMESTAMP) AS updated_at"
+    folded = fold_snapshots(counted, contract).selectExpr("master_id", *columns, undated)
+    return complete(folded).select(*compared_columns())

@@ -1,4 +1,4 @@
-"""A batch of one drop is planned with a join, one of several drops with an order: both alike."""
+"""The order rule's short ways, for one drop and for a first one: the same as the way for any."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from lake.contract import Column, Contract, load_contract
-from lake.features_writer import OLD
 from lake.settings import Settings
 from lake.tables import SNAPSHOTS, TABLES
-from streaming.features import complete, fold_snapshots, unpack
-from streaming.steps import as_placed, pick_candidates, step, step_once
+from streaming.features import complete
+from streaming.order import find_steps, fold_snapshots, see_stored, unpack
 
 CONTRACT = load_contract(Settings().contract)
 # A site's own: its suppliers always give a platform, and not always the orders online.
@@ -68,41 +66,62 @@ def snapshots(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     return spark.createDataFrame(rows, COLUMNS).coalesce(1)
 
 
+def made_of(snapshots: DataFrame, contract: Contract) -> DataFrame:
+    """Make the features of snapshots, and keep them."""
+    columns = [f"{value} AS {name}" for name, value in unpack(contract).items()]
+    dated = "TIMESTAMP '2021-12-21 00:00:00Z' AS updated_at"
+    folded = fold_snapshots(snapshots, contract)
+    return complete(folded.selectExpr("master_id", *columns, dated)).localCheckpoint()
+
+
 @pytest.mark.parametrize("contract", [CONTRACT, OF_A_SITE], ids=["shipped", "of a site"])
 def test_a_stored_row_tells_what_it_was_made_of(spark: SparkSession, contract: Contract) -> None:
     """Of each column the place and the value that its snapshots give: so a row can be compared."""
     chance = random.Random(20211221)
     rows = [row for name in "bde" for row in draw(chance, name * 64, 40, contract)]
-    folded = fold_snapshots(snapshots(spark, rows), contract)
-    now = F.lit(datetime(2021, 12, 21, tzinfo=UTC)).alias("updated_at")
-    features = complete(folded.select("master_id", *unpack(contract), now)).localCheckpoint()
+    features = made_of(snapshots(spark, rows), contract)
 
-    again = as_placed(features.withColumn(OLD, F.lit(None)), contract).drop(OLD)
+    again = see_stored(features, contract)
 
-    expected = folded.drop("rows").orderBy("master_id")
+    expected = fold_snapshots(snapshots(spark, rows), contract).drop("rows").orderBy("master_id")
     assert_df_equality(again.orderBy("master_id"), expected, ignore_nullable=True)
     assert features.where("order_num_total_ever_online IS NULL").isEmpty()
 
 
-def test_one_drop_is_planned_alike_by_join_and_by_order(spark: SparkSession) -> None:
+@pytest.mark.parametrize("has_stored", [True, False], ids=["some are stored", "none is"])
+def test_one_drop_is_planned_alike_with_an_order_and_without(
+    spark: SparkSession, has_stored: bool
+) -> None:
     """Every column of every step is the same, for new, older, newer, equal and lacking rows."""
     chance = random.Random(20211220)
     outcomes = set()
     for _ in range(3):
         earlier = [*draw(chance, "b" * 64, 60), *draw(chance, "d" * 64, 60)]
-        now = F.lit(datetime(2021, 12, 21, tzinfo=UTC)).alias("updated_at")
-        folded = fold_snapshots(snapshots(spark, earlier), CONTRACT)
-        features = complete(folded.select("master_id", *unpack(CONTRACT), now))
-        place = (F.lit("file").alias("file"), F.lit(1).cast("bigint").alias("row"))
-        old = F.struct(*place, F.struct(*features.columns).alias("values"))
-        stored = as_placed(features.withColumn(OLD, old), CONTRACT).localCheckpoint()
+        features = made_of(snapshots(spark, earlier), CONTRACT)
+        old = "struct('file' AS file, 1L AS row, struct(*) AS values) AS old"
+        stored = see_stored(features.selectExpr("*", old), CONTRACT, "old").localCheckpoint()
         fresh = snapshots(spark, draw(chance, chance.choice(["a", "c", "e"]) * 64, 80))
-        candidates = pick_candidates(fresh, CONTRACT).localCheckpoint()
+        candidates = fold_snapshots(fresh, CONTRACT, "drop_id").localCheckpoint()
 
-        by_order, by_join = (
-            each(candidates, stored, CONTRACT).orderBy("master_id") for each in (step, step_once)
-        )
+        in_order, at_once = (
+            find_steps(candidates, stored if has_stored else None, CONTRACT, one_drop=one_drop)
+            .orderBy("master_id") for one_drop in (False, True)
+        )  # fmt: skip
 
-        assert_df_equality(by_join, by_order, ignore_nullable=True)
-        outcomes.update(row["outcome"] for row in by_join.select("outcome").collect())
-    assert outcomes == {"inserted", "updated", "unchanged", "stale"}
+        assert_df_equality(at_once, in_order, ignore_nullable=True)
+        outcomes.update(row["outcome"] for row in at_once.select("outcome").collect())
+    expected = {"inserted", "updated", "unchanged", "stale"} if has_stored else {"inserted"}
+    assert outcomes == expected
+
+
+def test_where_no_customer_occurs_twice_none_is_moved(spark: SparkSession) -> None:
+    """The fold of snapshots that have no key in common is each by itself."""
+    rows = {row["master_id"]: row for row in draw(random.Random(1), "a" * 64, 80)}
+    unique = snapshots(spark, list(rows.values()))
+
+    folded, each = (
+        fold_snapshots(unique, CONTRACT, "drop_id", unique=known).orderBy("master_id")
+        for known in (False, True)
+    )
+
+    assert_df_equality(each, folded, ignore_nullable=True)
