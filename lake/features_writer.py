@@ -92,6 +92,7 @@ class FeaturesWriter(ABC):
 
     Attributes:
         version: that it has begun at.
+        is_empty: whether the table is known to have no file.
     """
 
     def __init__(self, spark: SparkSession, fence: Fence, snapshot: Any) -> None:
@@ -101,6 +102,8 @@ class FeaturesWriter(ABC):
         self._settings = fence.settings
         self._schema = schema_of(snapshot)
         self.version = int(snapshot.version())
+        files = snapshot.numOfFilesIfKnown()
+        self.is_empty = bool(files.isDefined() and files.get() == 0)
 
     def commit(self, rows: DataFrame, sizes: Sizes) -> int:
         """Write rows, each in the place of its ``old``; return the new version.

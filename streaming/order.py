@@ -5,15 +5,14 @@ its *place*; a column that a snapshot's drop lacked comes from the greatest one 
 
 So a snapshot is seen as *values with their places*: ``winner``, a struct of its place and of the
 columns that every drop has, and for each column that a drop may lack a struct of place and
-``value``, NULL where the drop lacked it. Spark compares structs field by field, from the first on: of several
-snapshots the greatest of each counts, whatever their order. So does the greater one of what a
-customer's row was made of and what a drop says now.
+``value``, NULL where the drop lacked it. Spark compares structs field by field, from the first on:
+of several snapshots the greatest of each counts, whatever their order. So does the greater one of
+what a customer's row was made of and what a drop says now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -101,36 +100,36 @@ def unpack(contract: Contract, of: Callable[[str], str] = str) -> dict[str, str]
 
 
 def find_steps(
-    candidates: DataFrame, stored: DataFrame | None, contract: Contract, *, one_drop: bool
+    candidates: DataFrame, stored: DataFrame, contract: Contract, *, one_each: bool
 ) -> DataFrame:
     """Apply each drop's candidates one by one, in ``(drop_time, drop_id)`` order, to the features.
 
     Args:
         candidates: at most one per customer and drop: :func:`fold_snapshots` by ``drop_id``.
-        stored: these customers' rows by :func:`see_stored`, with ``old``; None where none is.
+        stored: these customers' rows by :func:`see_stored`, with ``old``.
         contract: the order rule.
-        one_drop: all candidates are of the same drop, so that no customer has two; the result is
-            the same without, but then a customer's candidates have to be put in order.
+        one_each: no customer has more than one candidate. The result is the same without, but
+            then a customer's candidates have to be put in order.
 
     Returns:
         One row per candidate: ``master_id``, ``drop_id``, ``rows`` (that it is made of),
         ``outcome`` (``inserted``, ``updated``, ``unchanged`` or ``stale``), ``state`` (the
-        customer's columns after this drop), ``touched`` (a value is another than stored),
+        customer's columns after this drop), ``touched`` (this or an earlier step changed a value),
         ``writes`` (it is the customer's last step, and a value or where one comes from is another
         than stored), and ``old``.
     """
-    has_stored = stored is not None
-    others: dict[str, Any] = {"stored": stored} if has_stored else {}
+    in_order = "" if one_each else _IN_ORDER
+    stored_values = ", ".join(f"s.{name} AS stored_{name}" for name in values_with_places(contract))
     return candidates.sparkSession.sql(
         f"""
-        WITH compared AS (
-            SELECT c.master_id, c.drop_id, c.rows, {"s.old" if has_stored else "NULL"} AS old,
-                c.winner.place AS place,
-                {"true" if one_drop else "lead(c.drop_id) OVER in_order IS NULL"} AS is_last,
-                {_compare(contract, one_drop=one_drop, has_stored=has_stored)}
-            FROM {{candidates}} AS c
-                {"LEFT JOIN {stored} AS s ON s.master_id = c.master_id" if has_stored else ""}
-                {"" if one_drop else _WINDOWS}
+        WITH beside AS (
+            SELECT c.*, c.winner.place AS place, s.old, {stored_values}
+            FROM {{candidates}} AS c LEFT JOIN {{stored}} AS s ON s.master_id = c.master_id
+        ), compared AS (
+            SELECT master_id, drop_id, rows, old, place,
+                {"true" if one_each else "lead(drop_id) OVER in_order IS NULL"} AS is_last,
+                {_compare(contract, one_each=one_each)}
+            FROM beside {in_order}
         ), states AS (
             SELECT master_id, drop_id, rows, old, place, is_last,
                 before_winner.place AS best_before,
@@ -141,33 +140,34 @@ def find_steps(
         )
         SELECT master_id, drop_id, rows, old, state,
             {_outcome()} AS outcome,
-            NOT (state.business <=> stored.business) AS touched,
+            {_CHANGES if one_each else f"max({_CHANGES}) OVER so_far"} AS touched,
             is_last AND NOT (state <=> stored) AS writes
-        FROM states
+        FROM states {in_order}
         """,
         candidates=candidates,
-        **others,
+        stored=stored,
     )
 
 
-_WINDOWS = """
-    WINDOW in_order AS (PARTITION BY c.master_id ORDER BY c.winner.place.drop_time, c.drop_id),
-        so_far AS (PARTITION BY c.master_id ORDER BY c.winner.place.drop_time, c.drop_id
+_CHANGES = "NOT (state.business <=> before.business)"
+_IN_ORDER = """
+    WINDOW in_order AS (PARTITION BY master_id ORDER BY place.drop_time, drop_id),
+        so_far AS (PARTITION BY master_id ORDER BY place.drop_time, drop_id
             ROWS UNBOUNDED PRECEDING),
-        earlier AS (PARTITION BY c.master_id ORDER BY c.winner.place.drop_time, c.drop_id
+        earlier AS (PARTITION BY master_id ORDER BY place.drop_time, drop_id
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 """
 
 
-def _compare(contract: Contract, *, one_drop: bool, has_stored: bool) -> str:
+def _compare(contract: Contract, *, one_each: bool) -> str:
     """SQL: of each candidate the greatest values stored, before it, and after it."""
     columns = []
     for name in values_with_places(contract):
-        stored = f"s.{name}" if has_stored else f"IF(false, c.{name}, NULL)"
-        so_far = f"c.{name}" if one_drop else f"max(c.{name}) OVER so_far"
-        before = stored if one_drop else f"greatest(max(c.{name}) OVER earlier, {stored})"
+        stored = f"stored_{name}"
+        so_far = name if one_each else f"max({name}) OVER so_far"
+        before = stored if one_each else f"greatest(max({name}) OVER earlier, {stored})"
         columns += [
-            f"{stored} AS stored_{name}",
+            stored,
             f"{before} AS before_{name}",
             f"greatest({so_far}, {stored}) AS after_{name}",
         ]

@@ -47,6 +47,7 @@ def plan_upsert(
     features: DataFrame,
     *,
     one_drop: bool = False,
+    none_stored: bool = False,
     kept: StorageLevel = StorageLevel.MEMORY_AND_DISK,
 ) -> Upsert:
     """Work out what the accepted rows change, and how each of them counts.
@@ -58,16 +59,21 @@ def plan_upsert(
         now: ``updated_at`` of the rows whose values change.
         features: the customers as they are.
         one_drop: all rows are of the same drop; the result is the same without.
+        none_stored: there are no customers yet; the result is the same without.
         kept: where the plan's rows are until they are written.
     """
+    stored = placed(features)
+    if none_stored:
+        stored = stored.where("false")
+        if not _has_repeated(accepted):
+            return _insert(accepted, stored, contract, now)
     # By customer from here on, so that nothing has to be moved again.
     candidates = fold_snapshots(accepted.repartition("master_id"), contract, "drop_id")
-    concerned = placed(features).join(accepted.select("master_id"), "master_id", "left_semi")
-    stored = see_stored(with_old(concerned.repartition("master_id")), contract, OLD)
+    stored = stored.join(accepted.select("master_id"), "master_id", "left_semi")
     # Both lie by customer already; to broadcast whole rows would be one job more.
-    stored = stored.hint("merge")
+    stored = _see(stored.repartition("master_id"), contract).hint("merge")
     with compiling(spark):
-        steps = find_steps(candidates, stored, contract, one_drop=one_drop).persist(kept)
+        steps = find_steps(candidates, stored, contract, one_each=one_drop).persist(kept)
     counts = _count(steps)
 
     def release() -> None:
@@ -75,6 +81,25 @@ def plan_upsert(
 
     sizes = Sizes(counts.writes[False], counts.writes[True], counts.files)
     return Upsert(counts.outcomes, _changed(steps, now), sizes, release)
+
+
+def _insert(accepted: DataFrame, none: DataFrame, contract: Contract, now: datetime) -> Upsert:
+    """Plan the first customers of all, none of whom occurs twice: what each is, is known."""
+    counted = accepted.groupBy("drop_id").count().collect()
+    outcomes = {row["drop_id"]: Counter(inserted=row["count"]) for row in counted}
+    candidates = fold_snapshots(accepted, contract, "drop_id", unique=True)
+    steps = find_steps(candidates, _see(none, contract), contract, one_each=True)
+    sizes = Sizes(sum(row["count"] for row in counted), 0, ())
+    return Upsert(outcomes, _changed(steps, now), sizes, lambda: None)
+
+
+def _has_repeated(accepted: DataFrame) -> bool:
+    """Tell whether a customer occurs twice, by the key alone."""
+    return not accepted.groupBy("master_id").count().where("count > 1").isEmpty()
+
+
+def _see(stored: DataFrame, contract: Contract) -> DataFrame:
+    return see_stored(with_old(stored), contract, OLD)
 
 
 def write_upsert(

@@ -108,6 +108,7 @@ class TableWriter:
                 datetime.now(UTC),
                 read_table(spark, self._settings, FEATURES),
                 one_drop=one_drop,
+                none_stored=features.is_empty,
                 kept=judged.kept,
             )
         try:

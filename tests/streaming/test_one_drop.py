@@ -104,8 +104,8 @@ def test_one_drop_is_planned_alike_with_an_order_and_without(
         candidates = fold_snapshots(fresh, CONTRACT, "drop_id").localCheckpoint()
 
         in_order, at_once = (
-            find_steps(candidates, stored if has_stored else None, CONTRACT, one_drop=one_drop)
-            .orderBy("master_id") for one_drop in (False, True)
+            find_steps(candidates, stored.where(f"{has_stored}"), CONTRACT, one_each=one_each)
+            .orderBy("master_id") for one_each in (False, True)
         )  # fmt: skip
 
         assert_df_equality(at_once, in_order, ignore_nullable=True)
