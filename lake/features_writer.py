@@ -102,8 +102,9 @@ class FeaturesWriter(ABC):
         self._settings = fence.settings
         self._schema = schema_of(snapshot)
         self.version = int(snapshot.version())
-        files = snapshot.numOfFilesIfKnown()
-        self.is_empty = bool(files.isDefined() and files.get() == 0)
+        # To ask the snapshot itself takes a job.
+        checksum = snapshot.checksumOpt()
+        self.is_empty = bool(checksum.isDefined() and checksum.get().numFiles() == 0)
 
     def commit(self, rows: DataFrame, sizes: Sizes) -> int:
         """Write rows, each in the place of its ``old``; return the new version.

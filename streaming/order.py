@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame
 
 from lake.contract import Contract
+from lake.statements import ask
 from lake.tables import VALUE_PLACES
 from streaming.features import BUSINESS, IDENTITY, SOURCE, filled, split_columns
 
@@ -49,7 +50,7 @@ def fold_snapshots(
         FROM (SELECT *, {_place(contract)} AS place FROM {{snapshots}})
     """
     folded = f"SELECT {key}, {greatest}, count(*) AS rows FROM ({seen}) GROUP BY {key}"
-    return snapshots.sparkSession.sql(seen if unique else folded, snapshots=snapshots)
+    return ask(snapshots.sparkSession, seen if unique else folded, snapshots=snapshots)
 
 
 def values_with_places(contract: Contract) -> list[str]:
@@ -73,7 +74,8 @@ def see_stored(stored: DataFrame, contract: Contract, *further: str) -> DataFram
         for name in optional
         for place in [_stored_place(name)]
     )
-    return stored.sparkSession.sql(
+    return ask(
+        stored.sparkSession,
         f"""
         SELECT {", ".join(("master_id", *further))}, struct(place, {winner}) AS winner{others}
         FROM (SELECT *, {_place(contract)} AS place FROM {{stored}})
@@ -120,7 +122,8 @@ def find_steps(
     """
     in_order = "" if one_each else _IN_ORDER
     stored_values = ", ".join(f"s.{name} AS stored_{name}" for name in values_with_places(contract))
-    return candidates.sparkSession.sql(
+    return ask(
+        candidates.sparkSession,
         f"""
         WITH beside AS (
             SELECT c.*, c.winner.place AS place, s.old, {stored_values}

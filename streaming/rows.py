@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
 from lake.sizing import kept_as, sized_for
+from lake.statements import ask
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop
@@ -98,7 +99,8 @@ def apply_rules(staged: DataFrame, contract: Contract) -> DataFrame:
         for action in (Action.WARN, Action.QUARANTINE, Action.REFUSE)
     )
     kept = [name for name in TABLES[SNAPSHOTS].column_names if name != "warnings"]
-    return staged.sparkSession.sql(
+    return ask(
+        staged.sparkSession,
         f"""
         SELECT {", ".join(kept)}, path, raw,
             CASE WHEN problem IS NOT NULL THEN {_NOTHING}
@@ -115,7 +117,8 @@ def apply_rules(staged: DataFrame, contract: Contract) -> DataFrame:
 
 def _without_text(rows: DataFrame) -> DataFrame:
     """An accepted row is kept by its columns; its text would be most of what is kept."""
-    return rows.sparkSession.sql(
+    return ask(
+        rows.sparkSession,
         "SELECT * EXCEPT (raw), CASE WHEN size(reasons) > 0 THEN raw END AS raw FROM {rows}",
         rows=rows,
     )
@@ -146,7 +149,8 @@ def _names_of(rules: Sequence[Rule], contract: Contract) -> str:
 def _verdicts(
     rows: DataFrame, drops: Mapping[str, DecodedDrop], contract: Contract
 ) -> dict[str, Verdict]:
-    counted = rows.sparkSession.sql(
+    counted = ask(
+        rows.sparkSession,
         """
         SELECT drop_id, count(*) AS n, count_if(size(reasons) > 0) AS bad,
             first(get(refusals, 0), true) AS refusal
@@ -171,7 +175,8 @@ def _verdicts(
 
 def _main_reason(rows: DataFrame, drop_id: str, found: DecodedDrop) -> str:
     """Say why most of a drop's rows are not accepted, and where the first of them is."""
-    [main] = rows.sparkSession.sql(
+    [main] = ask(
+        rows.sparkSession,
         """
         SELECT reason, count(*) AS n, min(row_no) AS first
         FROM (SELECT row_no, explode(reasons) AS reason FROM {of_drop})
@@ -202,7 +207,8 @@ def _part(
 
 def _refuse(rows: DataFrame, staged: DataFrame, refused: Sequence[str]) -> DataFrame:
     """Give each row of these drops a reason, beside its own ones, and its text again."""
-    return rows.sparkSession.sql(
+    return ask(
+        rows.sparkSession,
         """
         SELECT judged.* EXCEPT (reasons, raw), coalesce(judged.raw, refused.raw) AS raw,
             IF(refused.drop_id IS NULL, reasons, concat(reasons, array('drop_refused'))) AS reasons

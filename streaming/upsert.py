@@ -15,6 +15,7 @@ from checkpoints.ledger import carrying
 from lake.contract import Contract
 from lake.features_writer import OLD, FeaturesWriter, Sizes, placed, with_old
 from lake.sizing import compiling
+from lake.statements import ask
 from streaming.features import complete
 from streaming.order import find_steps, fold_snapshots, see_stored
 
@@ -141,7 +142,8 @@ class _Counts:
 
 def _count(steps: DataFrame) -> _Counts:
     found = _Counts({}, Counter(), set())
-    counted = steps.sparkSession.sql(
+    counted = ask(
+        steps.sparkSession,
         """
         SELECT drop_id, outcome, old IS NOT NULL AS existed, count(*) AS rows,
             sum(rows) - count(*) AS superseded, count_if(writes) AS writes,
