@@ -32,7 +32,7 @@ from streaming.accounts import (
 )
 from streaming.constraints import Constraints
 from streaming.intake import Drop, hash_file
-from streaming.rows import Judgement, judging
+from streaming.rows import Judgement, judging, read_staged
 from streaming.upsert import plan_upsert
 
 
@@ -106,7 +106,7 @@ def dry_run(
         except DropRejected as refusal:
             return DryRun(replace(account, reason=str(refusal)))
         account = with_findings(account, found)
-        rows = spark.read.parquet(staged.as_uri())
+        rows = read_staged(spark, staged.as_uri(), contract)
         constraints = Constraints.of(spark, settings)
         with judging(spark, rows, {drop.drop_id: found}, contract, constraints) as judged:
             return _weigh(spark, contract, account, judged, view)

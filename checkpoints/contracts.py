@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lake.contract import Contract, parse_contract
+from lake.errors import ContractError
 from lake.fs import FileSystem, put_whole
 from lake.settings import Settings
 
@@ -22,7 +23,14 @@ def keep_contract(files: FileSystem, settings: Settings, contract: Contract) -> 
 
 
 def kept_contract(files: FileSystem, settings: Settings, digest: str | None) -> Contract | None:
-    """Read the contract by which a drop was judged; None where its account or text says none."""
+    """Read the contract by which a drop was judged.
+
+    None where its account or text says none, or where it is in the form of an earlier version,
+    which had other rules.
+    """
     path = contract_path(settings, digest or "")
     text = files.read_text(path) if digest else None
-    return None if text is None else parse_contract(text.encode(), Path(path))
+    try:
+        return None if text is None else parse_contract(text.encode(), Path(path))
+    except ContractError:
+        return None

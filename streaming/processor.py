@@ -41,7 +41,7 @@ from streaming.decode import DecodedDrop
 from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import VANISHED, Drop, NotYet, take_in
 from streaming.phases import Phase, phase
-from streaming.rows import judging
+from streaming.rows import judging, read_staged
 from streaming.waiting import Waits
 from streaming.write import TableWriter
 
@@ -283,7 +283,7 @@ class Processor:
 
     def _write(self, spark: SparkSession, decoded: list[Decoded], staging: str) -> list[LedgerRow]:
         """Judge the rows of these drops and write them: snapshots, quarantine, features."""
-        staged = spark.read.parquet(staging)
+        staged = read_staged(spark, staging, self.contract)
         drops = {each.drop.drop_id: each.found for each in decoded}
         constraints = Constraints.of(spark, self.settings)
         with judging(spark, staged, drops, self.contract, constraints) as judged:

@@ -16,6 +16,7 @@ from lake.statements import ask
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop
+from streaming.decode.staging import staged_schema
 from streaming.phases import Phase, phase
 
 NO_CONSTRAINTS = Constraints()
@@ -50,6 +51,13 @@ class Judgement:
     quarantined: DataFrame
     verdicts: Mapping[str, Verdict]
     kept: StorageLevel
+
+
+def read_staged(spark: SparkSession, path: str, contract: Contract) -> DataFrame:
+    """Read the decoder's rows, of one file or of all in a directory, without a look at them."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return spark.read.schema(from_arrow_schema(staged_schema(contract))).parquet(path)
 
 
 @contextmanager

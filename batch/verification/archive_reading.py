@@ -22,7 +22,7 @@ from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.constraints import Constraints
 from streaming.decode import DecodedDrop
 from streaming.intake import Drop, hash_file
-from streaming.rows import judging
+from streaming.rows import judging, read_staged
 
 CHECK = "archive"
 _PIECE_BYTES = 256 * 2**20
@@ -137,7 +137,7 @@ class _Reader:
         self._read += len(drops)
         if not drops:
             return
-        staged = self._spark.read.parquet(staging)
+        staged = read_staged(self._spark, staging, self._contract)
         constraints = Constraints.of(self._spark, self._settings)
         with judging(self._spark, staged, drops, self._contract, constraints) as judged:
             for name, frame in ((SNAPSHOTS, judged.accepted), (QUARANTINE, judged.quarantined)):

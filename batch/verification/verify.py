@@ -20,6 +20,7 @@ from lake.contract import Contract, load_contract
 from lake.local_rows import local_frame
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS
+from streaming.decode import DECODER_VERSION
 
 _ROW_KEY = ("drop_id", "row_no")
 
@@ -111,12 +112,15 @@ def check_archive(
     spark, ids = view.ledger.sparkSession, sorted({*reading.unread, *view.unrecorded.begun_drops})
     unread = F.broadcast(local_frame(spark, [(each,) for each in ids], "drop_id STRING"))
     findings = [
-        compare_rows(
-            frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
-            stored[name].join(unread, "drop_id", "left_anti"),
-            _ROW_KEY,
-            ARCHIVE,
-            name,
+        _name_newer_decoder(
+            view.ledger,
+            compare_rows(
+                frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
+                stored[name].join(unread, "drop_id", "left_anti"),
+                _ROW_KEY,
+                ARCHIVE,
+                name,
+            ),
         )
         for name, frame in read.items()
     ]
@@ -125,6 +129,18 @@ def check_archive(
     expected = recompute_features(whole, view.ledger, contract)
     findings.append(compare_rows(expected, view.features, ["master_id"], ARCHIVE, FEATURES))
     return [*reading.differences, *count_findings(findings)]
+
+
+def _name_newer_decoder(ledger: DataFrame, findings: DataFrame) -> DataFrame:
+    """Say of a difference whose drop was decoded by earlier rules that newer ones say otherwise."""
+    earlier = ledger.where(~F.col("decoder_version").eqNullSafe(F.lit(DECODER_VERSION)))
+    drop = F.substring("drop_id", 1, 12).alias("drop")
+    earlier = earlier.select(drop, F.lit(True).alias("earlier")).distinct()
+    named = F.concat(F.lit(f"newer decoder ({DECODER_VERSION}): "), F.col("what"))
+    found = findings.join(F.broadcast(earlier), "drop", "left")
+    return found.withColumn(
+        "what", F.when(F.col("earlier"), named).otherwise(F.col("what"))
+    ).select(*findings.columns)
 
 
 def _count_rows(view: ConsistentView) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 from delta.tables import DeltaTable
@@ -26,6 +27,7 @@ from lake.tables import (
     SNAPSHOTS,
     table_path,
 )
+from streaming.decode import DECODER_VERSION
 from tests.faults.drops import make_drops
 from tests.faults.running import killed_at
 from tests.lakes import HEADER, DropLake, csv, row
@@ -143,6 +145,22 @@ def test_damaged_snapshots_are_found(copy: DropLake) -> None:
         ("archive", SNAPSHOTS, SURPLUS, 1),
     }
     assert winner["drop_id"][:12] in found.differences[0].drops
+
+
+def test_what_a_newer_decoder_reads_otherwise_is_called_so(copy: DropLake) -> None:
+    """A difference in a drop that earlier rules have decoded is no damage; the name says so."""
+    old, new = (sha256(DROPS[number].content.encode()).hexdigest() for number in (2, 3))
+    for number in (2, 3):
+        open_delta(copy, SNAPSHOTS).update(is_drop(number), {"store_type": F.lit("elsewhere")})
+    open_delta(copy, LEDGER).update(f"drop_id = '{old}'", {"decoder_version": F.lit(1)})
+
+    found = verify(copy.spark, copy.settings, from_archive=True)
+
+    told = {each.what: each.drops for each in found.differences if each.table == SNAPSHOTS}
+    assert told == {
+        "store_type": (new[:12],),
+        f"newer decoder ({DECODER_VERSION}): store_type": (old[:12],),
+    }
 
 
 def test_damaged_quarantine_ledger_and_kpis_are_found(

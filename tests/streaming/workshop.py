@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from lake.contract import load_contract
 from lake.settings import Settings
 from streaming.decode import DecodedDrop, Origin, decode_drop
-from streaming.rows import judging
+from streaming.rows import judging, read_staged
 from tests.lakes import HEADER
 from tests.streaming.resaved import Dialect, Table, day_start
 
@@ -85,7 +85,7 @@ def judge_all(spark: SparkSession, files: Sequence[Staged], folder: Path) -> dic
         for each in files:
             writer.write_table(pq.read_table(each.path))
     drops = {each.drop_id: each.found for each in files}
-    with judging(spark, spark.read.parquet(f"file://{whole}"), drops, CONTRACT) as judged:
+    with judging(spark, read_staged(spark, f"file://{whole}", CONTRACT), drops, CONTRACT) as judged:
         accepted = judged.accepted.toArrow()
     accepted = accepted.sort_by([("drop_id", "ascending"), ("row_no", "ascending")])
     by_drop = pc.index_in(accepted["drop_id"], pa.array([each.drop_id for each in files]))
