@@ -33,6 +33,7 @@ from streaming.accounts import (
 from streaming.constraints import Constraints
 from streaming.intake import Drop, hash_file
 from streaming.rows import Judgement, judging, read_staged
+from streaming.trial import require_sound_rules
 from streaming.upsert import plan_upsert
 
 
@@ -85,6 +86,7 @@ def dry_run(
 
     Raises:
         NotFoundError: there are no tables yet.
+        ContractError: a rule cannot be asked of every row.
         ConfigError: the features were made by another order rule than the contract's.
         AccessError: the file may not be read.
 
@@ -94,6 +96,7 @@ def dry_run(
     """
     view = read_consistent_view(spark, settings)
     require_order_rule(spark, settings, contract)
+    require_sound_rules(spark, contract, settings.contract)
     with scratch("dry-run") as folder:
         drop = _take_in(settings, file, folder / "drop", now)
         opened = open_account(drop.info, contract, started_at=now, first_seen_at=now)

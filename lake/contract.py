@@ -228,6 +228,10 @@ class Contract(_Model):
         rule = next((each for each in self.rules if each.name == reason), None)
         return rule.says if rule else FAILURES.get(reason, "")
 
+    def line_of(self, rule: Rule) -> int | None:
+        """Tell on which line of the contract's text a rule's predicate stands."""
+        return _line_of(self._text, ("rules", self.rules.index(rule), "when"))
+
     def of_type(self, *types: str) -> tuple[str, ...]:
         """List the columns of these types, in the contract's order."""
         return tuple(name for name, column in self.columns.items() if column.type in types)

@@ -42,6 +42,7 @@ from streaming.events import DropsAccounted, Tell, tell_nobody
 from streaming.intake import VANISHED, Drop, NotYet, take_in
 from streaming.phases import Phase, phase
 from streaming.rows import judging, read_staged
+from streaming.trial import require_sound_rules
 from streaming.waiting import Waits
 from streaming.write import TableWriter
 
@@ -91,6 +92,7 @@ class Processor:
 
         Raises:
             LockedError: another stream has taken over.
+            ContractError: a rule cannot be asked of every row.
             ConfigError: the features were made by another order rule, quarantine or ledger has a
                 constraint, or this Delta is not the one that the features' writer was tried with.
         """
@@ -116,6 +118,7 @@ class Processor:
         self._writer = TableWriter(fence, contract, self.ledger)
         open_writer(spark, fence)  # says what it cannot do with before anything is taken in
         require_order_rule(spark, settings, contract)
+        require_sound_rules(spark, contract, settings.contract)
         refuse_other_constraints(spark, settings)
         keep_contract(self.files, settings, contract)
         self._tell_accounts(recover(spark, fence, self.ledger).completed)

@@ -10,7 +10,6 @@ import pytest
 
 from batch.dry_run import dry_run
 from batch.verification.verify import verify
-from lake.contract import load_contract
 from lake.errors import ConfigError
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, table_path
 from streaming.supervisor import Supervisor
@@ -100,20 +99,3 @@ def test_where_no_row_may_be_refused_a_constraint_is(
     lake.spark.sql(f"ALTER TABLE {path} {remedy}")
     [account] = lake.take()
     assert (account["state"], account["rows_quarantined"]) == ("ingested", 1)
-
-
-def test_our_own_constraint_holds_where_the_contract_has_no_rule(
-    lake: DropLake, tmp_path: Path
-) -> None:
-    """A contract without the rule for missing ids stops no batch either."""
-    text = lake.settings.contract.read_text()
-    kept = [part for part in text.split("[[rules]]") if '"blank_master_id"' not in part]
-    bare = tmp_path / "bare.toml"
-    bare.write_text("[[rules]]".join(kept))
-    lake.contract = load_contract(bare)
-    good = [row(f"c{n}") for n in range(5)]
-    lake.put("bare.csv", csv(*good, row("")))
-    [account] = lake.take()
-    assert (account["state"], account["rows_quarantined"]) == ("ingested", 1)
-    reasons = lake.rows(QUARANTINE, "row_no", "reasons")
-    assert reasons == [(6, ["table_constraint: filled_and_never_negative"])]

@@ -142,10 +142,10 @@ def test_no_file_is_named_after_a_customer(watched: Watched) -> None:
     assert any("/archive/" in path for path in paths)
 
 
-RAISES = """
+RAISES = f"""
 [[rules]]
 name = "raises"
-when = "CAST(master_id AS BIGINT) > 0"
+when = "IF(length(master_id) = {len(CANARY)}, CAST(master_id AS BIGINT), 1) > 0"
 then = "warn"
 """
 
