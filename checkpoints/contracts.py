@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from lake.contract import Contract, parse_contract
@@ -27,10 +28,17 @@ def kept_contract(files: FileSystem, settings: Settings, digest: str | None) -> 
 
     None where its account or text says none, or where it is in the form of an earlier version,
     which had other rules.
+
+    Raises:
+        ContractError: its text is not the one that was kept.
     """
     path = contract_path(settings, digest or "")
     text = files.read_text(path) if digest else None
+    if text is None:
+        return None
     try:
-        return None if text is None else parse_contract(text.encode(), Path(path))
+        return parse_contract(text.encode(), Path(path))
     except ContractError:
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            raise
         return None

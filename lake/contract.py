@@ -24,6 +24,9 @@ from pydantic import (
 
 from lake.errors import ContractError
 
+_NAME = r"^[a-z][a-z0-9_]*$"
+_OF_V0_1 = re.compile(r"\{(?:text|number|is_number|column|maximum)(?::\w+)?\}")
+
 type_name = Literal["id", "text", "count", "money", "date", "list", "check"]
 
 
@@ -91,12 +94,21 @@ class Rule(_Model):
         says: the reason as a sentence for the supplier.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=_NAME)
     when: str = Field(min_length=1)
     then: Action = Field(strict=False)
     says: str = ""
     types: tuple[type_name, ...] = ()
     columns: tuple[str, ...] = ()
+
+    @field_validator("when")
+    @classmethod
+    def _of_now(cls, value: str) -> str:
+        if found := _OF_V0_1.search(value):
+            raise ValueError(
+                f"{found[0]} is of v0.1.0: cells are typed before rules are asked, see CHANGELOG.md"
+            )
+        return value
 
     @field_validator("types", "columns", mode="before")
     @classmethod
@@ -128,7 +140,7 @@ class Contract(_Model):
     missing: tuple[str, ...] = ()
     unreadable: dict[Literal["count", "money", "date"], OnUnreadable] = {}
     suppliers: tuple[Supplier, ...] = ()
-    columns: dict[str, Column]
+    columns: dict[Annotated[str, Field(pattern=_NAME)], Column]
     rules: tuple[Rule, ...] = ()
     _text: str = PrivateAttr("")
 

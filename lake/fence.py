@@ -200,13 +200,16 @@ def _as_stored(rows: DataFrame, schema: StructType) -> DataFrame:
 
     A column that somebody has added to the table has nothing in it.
     """
-    there = set(rows.columns)
-    return rows.select(
+    types = dict(rows.dtypes)
+    missing = {
+        each.name: F.lit(None).cast(each.dataType) for each in schema if each.name not in types
+    }
+    wanted = {each.name: each.dataType.simpleString() for each in schema}
+    whole = rows.withColumns(missing) if missing else rows
+    return whole.selectExpr(
         *[
-            (F.col(each.name) if each.name in there else F.lit(None))
-            .cast(each.dataType)
-            .alias(each.name)
-            for each in schema
+            f"`{name}`" if types.get(name) in (kind, None) else f"CAST(`{name}` AS {kind}) `{name}`"
+            for name, kind in wanted.items()
         ]
     )
 

@@ -65,7 +65,7 @@ class Merge(FeaturesWriter):
     def _count(self, rows: DataFrame, sizes: Sizes) -> None:
         """A MERGE tells its numbers when it is done, so the rows are counted before it."""
         [counted] = rows.agg(
-            F.count_if(~goes(sizes)).alias("written"),
+            F.expr(f"count_if(NOT {goes(sizes)})").alias("written"),
             F.count_if(F.col(OLD).isNotNull()).alias("old"),
             F.count_distinct(f"{OLD}.file", f"{OLD}.row").alias("places"),
         ).collect()

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lake.delta import delta_log
@@ -22,7 +22,6 @@ from lake.errors import ConfigError
 from lake.features_writer import OLD, FeaturesWriter, Sizes, goes
 from lake.fence import Fence, use_session
 from lake.java import java_class, scala_object, to_list, to_map, to_seq
-from lake.local_rows import local_frame
 from lake.tables import FEATURES, table_path
 
 TRIED_WITH = "4.4.0"
@@ -80,17 +79,18 @@ class Replacement(FeaturesWriter):
     def _mark(self, rows: DataFrame, sizes: Sizes) -> list[Any]:
         """Write deletion vectors for the old rows; return what the log is to say of their files."""
         files = self._find_files(sizes.files)
-        vectors = local_frame(
-            self._spark,
-            [(url, _vector(file)) for url, file in files.items()],
-            "filePath STRING, deletionVectorId STRING",
+        vectors = ", ".join(
+            f"{_quoted(url)}, {_quoted(_vector(file))}" for url, file in files.items()
         )
-        old = rows.where(F.col(OLD).isNotNull())
-        places = old.select(F.expr("old.file AS filePath"), F.expr("old.row AS rowIndexCol"))
+        places = rows.where(f"{OLD} IS NOT NULL").selectExpr(
+            "old.file AS filePath",
+            "old.row AS rowIndexCol",
+            f"map({vectors})[old.file] AS deletionVectorId",
+        )
         generator = scala_object(self._jvm, f"{_DELTA}.commands.DeletionVectorBitmapGenerator")
         marked = generator.buildDeletionVectors(
             self._spark._jsparkSession,
-            places.join(F.broadcast(vectors), "filePath")._jdf,
+            places._jdf,
             self._log,
             0,
         )
@@ -118,27 +118,27 @@ class Replacement(FeaturesWriter):
         columns = self._columns(rows)
         # Delta tells of added rows by itself.
         if not sizes.gone or not self._has_feed():
-            return rows.where(~goes(sizes)).select(*columns)
-        new, old = F.struct(*columns), F.col("old.values")
+            return rows.where(f"NOT {goes(sizes)}").selectExpr(*columns)
+        new, old = f"struct({', '.join(columns)})", "old.values"
         written, inserted = _image(new, None), _image(new, "insert")
         before, after = _image(old, "update_preimage"), _image(new, "update_postimage")
-        images = (
-            F.when(goes(sizes), F.array(_image(old, "delete")))
-            .when(F.col(OLD).isNotNull(), F.array(written, before, after))
-            .otherwise(F.array(written, inserted))
-        )
-        return rows.select(F.inline(images)).select("values.*", _KIND)
+        images = f"""
+            CASE WHEN {goes(sizes)} THEN array({_image(old, "delete")})
+                WHEN {OLD} IS NOT NULL THEN array({written}, {before}, {after})
+                ELSE array({written}, {inserted}) END
+        """
+        return rows.selectExpr(f"inline({images})").selectExpr("values.*", _KIND)
 
     def _has_feed(self) -> bool:
         reader = scala_object(self._jvm, f"{_DELTA}.commands.cdc.CDCReader")
         metadata = self._snapshot.metadata()
         return bool(reader.isCDCEnabledOnTable(metadata, self._spark._jsparkSession))
 
-    def _columns(self, rows: DataFrame) -> list[Column]:
-        """The table's columns in their order, for Delta's writer takes them by it."""
+    def _columns(self, rows: DataFrame) -> list[str]:
+        """SQL: the table's columns in their order, for Delta's writer takes them by it."""
         given = self._given(rows)
         return [
-            F.col(name) if name in given else F.col(f"old.values.`{name}`").alias(name)
+            f"`{name}`" if name in given else f"old.values.`{name}` AS `{name}`"
             for name in self._schema.names
         ]
 
@@ -185,13 +185,21 @@ def require_tried_delta(spark: SparkSession) -> None:
         )
 
 
-def _image(values: Column, kind: str | None) -> Column:
-    return F.struct(values.alias("values"), F.lit(kind).cast("string").alias(_KIND))
+def _image(values: str, kind: str | None) -> str:
+    told = "CAST(NULL AS STRING)" if kind is None else f"'{kind}'"
+    return f"struct({values} AS values, {told} AS {_KIND})"
 
 
 def _file_name(path: str) -> str:
     """Delta gives each file a name of its own; how the path before it is written may differ."""
     return path.rsplit("/", 1)[-1]
+
+
+def _quoted(text: str | None) -> str:
+    """SQL: a text, or NULL."""
+    if text is None:
+        return "CAST(NULL AS STRING)"
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _vector(file: Any) -> str | None:

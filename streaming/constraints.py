@@ -71,7 +71,7 @@ class Constraints:
                 seen = self._ask_features(seen, contract)
         accepted = F.size("reasons") == 0
         reasons = F.when(accepted, F.col("_refused")).otherwise(F.col("reasons"))
-        return seen.withColumn("reasons", reasons).select(*rows.columns)
+        return seen.withColumn("reasons", reasons).drop("_refused")
 
     def _ask_features(self, rows: DataFrame, contract: Contract) -> DataFrame:
         """Ask the constraints of the features of rows that are completed as they would be."""
@@ -83,7 +83,8 @@ class Constraints:
         view = view.withColumns(unknown)
         asked = _names(self.features, lambda when: _related(when, contract))
         view = view.withColumn("_refused", F.concat("_refused", asked))
-        return view.withColumns({name: F.col(f"_own_{name}") for name in replaced})
+        own = view.withColumns({name: F.col(f"_own_{name}") for name in replaced})
+        return own.selectExpr(*rows.columns)
 
 
 def refuse_other_constraints(spark: SparkSession, settings: Settings) -> None:

@@ -12,8 +12,6 @@ what a customer's row was made of and what a drop says now.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pyspark.sql import DataFrame
 
 from lake.contract import Contract
@@ -40,14 +38,16 @@ def fold_snapshots(
     always, optional = split_columns(contract)
     key = ", ".join(("master_id", *keys))
     winner = ", ".join(f"{filled(name)} AS {name}" for name in always)
+    place = f"{_place(contract)} AS place"
     given = "".join(
-        f", CASE WHEN {_is_given(name)} THEN struct(place, {filled(name)} AS value) END AS _{name}"
+        f", CASE WHEN {_is_given(name)} THEN struct({place}, {filled(name)} AS value) END"
+        f" AS _{name}"
         for name in optional
     )
     greatest = ", ".join(f"max({name}) AS {name}" for name in values_with_places(contract))
     seen = f"""
-        SELECT {key}, struct(place, {winner}) AS winner{given}{", 1L AS rows" if unique else ""}
-        FROM (SELECT *, {_place(contract)} AS place FROM {{snapshots}})
+        SELECT {key}, struct({place}, {winner}) AS winner{given}{", 1L AS rows" if unique else ""}
+        FROM {{snapshots}}
     """
     folded = f"SELECT {key}, {greatest}, count(*) AS rows FROM ({seen}) GROUP BY {key}"
     return ask(snapshots.sparkSession, seen if unique else folded, snapshots=snapshots)
@@ -68,36 +68,38 @@ def see_stored(stored: DataFrame, contract: Contract, *further: str) -> DataFram
     given = "IF(platform_type_derived, NULL, platform_type)"
     told = {name: given if name == "platform_type" else name for name in BUSINESS}
     winner = ", ".join(f"{told[name]} AS {name}" for name in always)
+    place = _place(contract)
     others = "".join(
-        f", CASE WHEN {place} IS NOT NULL THEN struct({place} AS place, {told[name]} AS value) END"
+        f", CASE WHEN {own} IS NOT NULL THEN struct({own} AS place, {told[name]} AS value) END"
         f" AS _{name}"
         for name in optional
-        for place in [_stored_place(name)]
+        for own in [_stored_place(name, place)]
     )
     return ask(
         stored.sparkSession,
         f"""
-        SELECT {", ".join(("master_id", *further))}, struct(place, {winner}) AS winner{others}
-        FROM (SELECT *, {_place(contract)} AS place FROM {{stored}})
+        SELECT {", ".join(("master_id", *further))},
+            struct({place} AS place, {winner}) AS winner{others}
+        FROM {{stored}}
         """,
         stored=stored,
     )
 
 
-def unpack(contract: Contract, of: Callable[[str], str] = str) -> dict[str, str]:
+def unpack(contract: Contract, prefix: str = "") -> dict[str, str]:
     """A customer's columns, as SQL over the values with their places.
 
     Args:
         contract: which columns a drop may lack.
-        of: what the columns of :func:`values_with_places` are called.
+        prefix: of the names of these.
     """
     always, optional = split_columns(contract)
-    winner = of("winner")
+    winner = f"{prefix}winner"
     return {
         **{name: f"{winner}.{name}" for name in always},
-        **{name: filled(name, f"{of(f'_{name}')}.value") for name in optional},
+        **{name: filled(name, f"{prefix}_{name}.value") for name in optional},
         **{name: f"{winner}.place.{name}" for name in IDENTITY},
-        "value_places": _value_places(optional, winner, of),
+        "value_places": _value_places(optional, prefix),
     }
 
 
@@ -152,7 +154,7 @@ def find_steps(
     )
 
 
-_CHANGES = "NOT (state.business <=> before.business)"
+_CHANGES = "(best_before IS NULL OR NOT (state.business <=> before.business))"
 _IN_ORDER = """
     WINDOW in_order AS (PARTITION BY master_id ORDER BY place.drop_time, drop_id),
         so_far AS (PARTITION BY master_id ORDER BY place.drop_time, drop_id
@@ -179,7 +181,7 @@ def _compare(contract: Contract, *, one_each: bool) -> str:
 
 def _state(contract: Contract, when: str) -> str:
     """SQL: a customer's ``business`` columns, and the ``source`` of them."""
-    columns = unpack(contract, lambda name: f"{when}_{name}")
+    columns = unpack(contract, f"{when}_")
     business = ", ".join(f"{columns[name]} AS {name}" for name in BUSINESS)
     source = ", ".join(f"{columns[name]} AS {name}" for name in SOURCE)
     return f"struct(struct({business}) AS business, struct({source}) AS source)"
@@ -195,11 +197,11 @@ def _is_given(name: str) -> str:
     return f"array_contains(present, '{name}')"
 
 
-def _stored_place(name: str) -> str:
+def _stored_place(name: str, place: str) -> str:
     """SQL: the place of the snapshot that gave a stored row a column; NULL where none did."""
     is_told = f"coalesce(array_contains(value_places.column, '{name}'), false)"
     nth = f"CAST(array_position(value_places.column, '{name}') AS INT) - 1"
-    return f"IF({is_told}, get(value_places.place, {nth}), place)"
+    return f"IF({is_told}, get(value_places.place, {nth}), {place})"
 
 
 def _outcome() -> str:
@@ -212,12 +214,12 @@ def _outcome() -> str:
     """
 
 
-def _value_places(optional: list[str], winner: str, of: Callable[[str], str]) -> str:
+def _value_places(optional: list[str], prefix: str) -> str:
     """SQL: name the optional columns that the winner did not give, each with the place that did."""
     if not optional:
         return f"CAST(NULL AS {VALUE_PLACES})"
-    places = {name: f"{of(f'_{name}')}.place" for name in sorted(optional)}
-    is_winners = {name: f"{place} <=> {winner}.place" for name, place in places.items()}
+    places = {name: f"{prefix}_{name}.place" for name in sorted(optional)}
+    is_winners = {name: f"{place} <=> {prefix}winner.place" for name, place in places.items()}
     entries = ", ".join(
         f"CASE WHEN NOT ({is_winners[name]}) THEN struct('{name}' AS column, {place} AS place) END"
         for name, place in places.items()

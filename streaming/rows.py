@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lake.contract import Action, Contract, Rule
@@ -20,6 +20,7 @@ from streaming.decode.staging import staged_schema
 from streaming.phases import Phase, phase
 
 NO_CONSTRAINTS = Constraints()
+TOO_MANY = "too_many_bad_rows"
 _NOTHING = "CAST(array() AS ARRAY<STRING>)"
 
 
@@ -83,7 +84,9 @@ def judging(
     count = sum(found.rows for found in drops.values())
     with sized_for(count, spark), ExitStack() as at_the_end:
         with phase(Phase.JUDGE):
-            rows = _without_text(constraints.refuse(apply_rules(staged, contract), contract))
+            rows = constraints.refuse(apply_rules(staged, contract), contract)
+            # An accepted row is kept by its columns; its text would be most of what is kept.
+            rows = rows.withColumn("raw", F.expr("IF(size(reasons) > 0, raw, NULL)"))
             rows = rows.persist(kept_as(count))
             at_the_end.callback(rows.unpersist)
             verdicts = _verdicts(rows, drops, contract)
@@ -123,23 +126,14 @@ def apply_rules(staged: DataFrame, contract: Contract) -> DataFrame:
     )
 
 
-def _without_text(rows: DataFrame) -> DataFrame:
-    """An accepted row is kept by its columns; its text would be most of what is kept."""
-    return ask(
-        rows.sparkSession,
-        "SELECT * EXCEPT (raw), CASE WHEN size(reasons) > 0 THEN raw END AS raw FROM {rows}",
-        rows=rows,
-    )
-
-
 def expand(rule: Rule, contract: Contract) -> list[tuple[str, str]]:
     """List a rule's predicates as ``(name, SQL)``, one for each column that it is asked of.
 
     The name of a rule that is asked of columns says which: ``future_date: first_order_date``.
     """
-    names = rule.columns or contract.of_type(*rule.types)
-    if not names:
+    if not rule.columns and not rule.types:
         return [(rule.name, rule.when)]
+    names = rule.columns or contract.of_type(*rule.types)
     return [(f"{rule.name}: {name}", rule.when.replace("{value}", name)) for name in names]
 
 
@@ -148,7 +142,8 @@ def _names_of(rules: Sequence[Rule], contract: Contract) -> str:
     asked = [each for rule in rules for each in expand(rule, contract)]
     if not asked:
         return _NOTHING
-    names = ", ".join(f"CASE WHEN {when} THEN '{name}' END" for name, when in asked)
+    # A predicate may end with a comment.
+    names = ", ".join(f"CASE WHEN ({when}\n) THEN '{name}' END" for name, when in asked)
     names = names.replace("{", "{{").replace("}", "}}")  # `sql` puts frames between single ones
     # A filter would say the same, but Spark compiles no code for it, nor for what is in it.
     return f"array_except(array({names}), array(CAST(NULL AS STRING)))"
@@ -166,34 +161,50 @@ def _verdicts(
         """,
         rows=rows,
     ).collect()
-    verdicts = {}
-    for row in counted:
-        refusal = None
-        if row["refusal"]:
-            refusal = f"refused: at least one row meets the rule '{row['refusal']}'"
-        elif row["bad"] > contract.max_bad_share * row["n"]:
-            refusal = (
-                f"too_many_bad_rows: {row['bad']} of {row['n']} rows were not accepted, "
-                f"more than the contract's {contract.max_bad_share:.0%}; "
-                + _main_reason(rows, row["drop_id"], drops[row["drop_id"]])
-            )
-        verdicts[row["drop_id"]] = Verdict(row["bad"], refusal)
-    return verdicts
+    refusals = {row["drop_id"]: _refusal(row, contract) for row in counted}
+    too_bad = [drop for drop, why in refusals.items() if why and why.startswith(TOO_MANY)]
+    main = _main_reasons(rows, drops, too_bad) if too_bad else {}
+    told = {drop: f"{why}; {main[drop]}" if drop in main else why for drop, why in refusals.items()}
+    return {row["drop_id"]: Verdict(row["bad"], told[row["drop_id"]]) for row in counted}
 
 
-def _main_reason(rows: DataFrame, drop_id: str, found: DecodedDrop) -> str:
-    """Say why most of a drop's rows are not accepted, and where the first of them is."""
-    [main] = ask(
+def _refusal(counts: Row, contract: Contract) -> str | None:
+    """Say why a drop is refused, if it is."""
+    if counts["refusal"]:
+        return f"refused: at least one row meets the rule '{counts['refusal']}'"
+    if counts["bad"] > contract.max_bad_share * counts["n"]:
+        return (
+            f"{TOO_MANY}: {counts['bad']} of {counts['n']} rows were not accepted, "
+            f"more than the contract's {contract.max_bad_share:.0%}"
+        )
+    return None
+
+
+def _main_reasons(
+    rows: DataFrame, drops: Mapping[str, DecodedDrop], of: Sequence[str]
+) -> dict[str, str]:
+    """Say why most of the rows of some drops are not accepted, and where the first of each is."""
+    bad = rows.where(F.col("drop_id").isin(list(of)))
+    counted = ask(
         rows.sparkSession,
         """
-        SELECT reason, count(*) AS n, min(row_no) AS first
-        FROM (SELECT row_no, explode(reasons) AS reason FROM {of_drop})
-        GROUP BY reason ORDER BY n DESC, reason LIMIT 1
+        SELECT drop_id, reason, count(*) AS n, min(row_no) AS at
+        FROM (SELECT drop_id, row_no, explode(reasons) AS reason FROM {bad})
+        GROUP BY drop_id, reason ORDER BY n, reason DESC
         """,
-        of_drop=rows.where(F.col("drop_id") == drop_id),
-    ).collect()
-    where = found.examples.get(main["reason"], f"row {main['first']:,}")
-    return f"{main['n']} of them: {main['reason'].partition(':')[0]}, such as {where}"
+        bad=bad,
+    )
+    # The last of a drop is its most frequent one.
+    return {row["drop_id"]: _tell(row, drops[row["drop_id"]]) for row in counted.collect()}
+
+
+def _tell(counts: Row, found: DecodedDrop) -> str:
+    reason = counts["reason"]
+    if reason in found.examples:
+        reason, where = reason.partition(":")[0], found.examples[reason]
+    else:
+        where = f"row {counts['at']:,}"
+    return f"{counts['n']} of them: {reason}, such as {where}"
 
 
 def _part(
@@ -201,30 +212,31 @@ def _part(
 ) -> Judgement:
     """Part the rows; every row of a refused drop has a reason, beside its own ones."""
     refused = sorted(drop_id for drop_id, verdict in verdicts.items() if verdict.refusal)
-    if refused:
-        rows = _refuse(rows, staged, refused)
+    is_refused = F.col("drop_id").isin(refused)
     is_bad = F.size("reasons") > 0
-    bad = rows.where(is_bad).withColumn("quarantined_at", F.current_timestamp())
+    bad = rows.where(is_bad & ~is_refused)
+    if refused:
+        bad = bad.unionByName(_refuse(rows.where(is_refused), staged.where(is_refused)))
     return Judgement(
-        accepted=rows.where(~is_bad).select(*TABLES[SNAPSHOTS].column_names),
-        quarantined=bad.select(*TABLES[QUARANTINE].column_names),
+        accepted=rows.where(~is_bad & ~is_refused).selectExpr(*TABLES[SNAPSHOTS].column_names),
+        quarantined=bad.withColumn("quarantined_at", F.current_timestamp()).selectExpr(
+            *TABLES[QUARANTINE].column_names
+        ),
         verdicts=verdicts,
         kept=kept,
     )
 
 
-def _refuse(rows: DataFrame, staged: DataFrame, refused: Sequence[str]) -> DataFrame:
-    """Give each row of these drops a reason, beside its own ones, and its text again."""
+def _refuse(rows: DataFrame, staged: DataFrame) -> DataFrame:
+    """Give each row of refused drops a reason, beside its own ones, and its text again."""
     return ask(
         rows.sparkSession,
         """
-        SELECT judged.* EXCEPT (reasons, raw), coalesce(judged.raw, refused.raw) AS raw,
-            IF(refused.drop_id IS NULL, reasons, concat(reasons, array('drop_refused'))) AS reasons
-        FROM {rows} AS judged LEFT JOIN {refused} AS refused
-            ON refused.drop_id = judged.drop_id AND refused.row_no = judged.row_no
+        SELECT judged.* EXCEPT (reasons, raw), coalesce(judged.raw, staged.raw) AS raw,
+            concat(reasons, array('drop_refused')) AS reasons
+        FROM {rows} AS judged LEFT JOIN (SELECT drop_id, row_no, raw FROM {staged}) AS staged
+            ON staged.drop_id = judged.drop_id AND staged.row_no = judged.row_no
         """,
         rows=rows,
-        refused=staged.where(F.col("drop_id").isin(list(refused))).select(
-            "drop_id", "row_no", "raw"
-        ),
+        staged=staged,
     )

@@ -20,11 +20,14 @@ from lake.scratch import scratch
 from lake.settings import Settings
 from lake.tables import QUARANTINE, SNAPSHOTS, TABLES
 from streaming.constraints import Constraints
-from streaming.decode import DecodedDrop
+from streaming.decode import DECODER_VERSION, DecodedDrop
 from streaming.intake import Drop, hash_file
 from streaming.rows import judging, read_staged
 
 CHECK = "archive"
+NEWER_DECODER = f"newer decoder ({DECODER_VERSION}): "
+"""Before what comes of it that a drop was decoded by earlier rules."""
+
 _PIECE_BYTES = 256 * 2**20
 
 
@@ -78,7 +81,15 @@ def read_archive(
 
 def _accounts(ledger: DataFrame) -> Iterator[Row]:
     """Choose the account of each drop that says what became of its rows: the newest one."""
-    columns = ("drop_id", "path", "archived_path", "bytes", "rows_read", "contract_digest")
+    columns = (
+        "drop_id",
+        "path",
+        "archived_path",
+        "bytes",
+        "rows_read",
+        "contract_digest",
+        "decoder_version",
+    )
     times = [F.unix_millis(name).alias(name) for name in ("drop_time", "first_seen_at")]
     account = F.when(F.col("rows_read") > 0, F.struct(*columns, *times))
     newest = (
@@ -168,7 +179,8 @@ class _Reader:
             limit = self._settings.max_line_bytes
             found = drop.decode(staged, self._contract, max_line_bytes=limit)
         except DropRejected as refusal:
-            self._report(account, f"file refused now, {refusal.code}")
+            earlier = (account["decoder_version"] or 0) < DECODER_VERSION
+            self._report(account, f"{NEWER_DECODER * earlier}file refused now, {refusal.code}")
             return None
         self._files.upload(staged, f"{staging}/{drop.drop_id}.parquet")
         return drop.drop_id, found

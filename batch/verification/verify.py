@@ -10,7 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch.verification.archive_reading import CHECK as ARCHIVE
-from batch.verification.archive_reading import ArchiveReading, kept_columns, read_archive
+from batch.verification.archive_reading import (
+    NEWER_DECODER,
+    ArchiveReading,
+    kept_columns,
+    read_archive,
+)
 from batch.verification.differences import Difference, compare_rows, count_findings, find
 from batch.verification.kpi_checks import check_kpis
 from batch.verification.ledger_checks import check_ledger
@@ -112,15 +117,12 @@ def check_archive(
     spark, ids = view.ledger.sparkSession, sorted({*reading.unread, *view.unrecorded.begun_drops})
     unread = F.broadcast(local_frame(spark, [(each,) for each in ids], "drop_id STRING"))
     findings = [
-        _name_newer_decoder(
-            view.ledger,
-            compare_rows(
-                frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
-                stored[name].join(unread, "drop_id", "left_anti"),
-                _ROW_KEY,
-                ARCHIVE,
-                name,
-            ),
+        compare_rows(
+            frame.join(unread, "drop_id", "left_anti").select(*kept_columns(name)),
+            stored[name].join(unread, "drop_id", "left_anti"),
+            _ROW_KEY,
+            ARCHIVE,
+            name,
         )
         for name, frame in read.items()
     ]
@@ -128,19 +130,21 @@ def check_archive(
     whole = reading.snapshots.unionByName(believed)
     expected = recompute_features(whole, view.ledger, contract)
     findings.append(compare_rows(expected, view.features, ["master_id"], ARCHIVE, FEATURES))
+    findings = [_name_newer_decoder(view.ledger, each) for each in findings]
     return [*reading.differences, *count_findings(findings)]
 
 
 def _name_newer_decoder(ledger: DataFrame, findings: DataFrame) -> DataFrame:
     """Say of a difference whose drop was decoded by earlier rules that newer ones say otherwise."""
-    earlier = ledger.where(~F.col("decoder_version").eqNullSafe(F.lit(DECODER_VERSION)))
-    drop = F.substring("drop_id", 1, 12).alias("drop")
-    earlier = earlier.select(drop, F.lit(True).alias("earlier")).distinct()
-    named = F.concat(F.lit(f"newer decoder ({DECODER_VERSION}): "), F.col("what"))
+    of_drop = ledger.where("rows_read > 0").groupBy(F.substring("drop_id", 1, 12).alias("drop"))
+    version = of_drop.agg(F.max_by("decoder_version", "finished_at").alias("version"))
+    earlier = version.select(
+        "drop", (F.coalesce("version", F.lit(0)) < DECODER_VERSION).alias("earlier")
+    )
     found = findings.join(F.broadcast(earlier), "drop", "left")
-    return found.withColumn(
-        "what", F.when(F.col("earlier"), named).otherwise(F.col("what"))
-    ).select(*findings.columns)
+    named = F.concat(F.lit(NEWER_DECODER), F.col("what"))
+    what = F.when(F.col("earlier"), named).otherwise(F.col("what"))
+    return found.withColumn("what", what).select(*findings.columns)
 
 
 def _count_rows(view: ConsistentView) -> dict[str, int]:

@@ -35,7 +35,7 @@ _ORIGIN = pa.schema(
         pa.field("present", _TEXTS, nullable=False),
     ]
 )
-_WORD = re.compile(r"(?i)^(?:null|none|nan|nat|n/?a|nil|unknown|yok|bos|boş|true|false|-+|\?+)$")
+_WORD = re.compile(r"(?i)^(?:null|none|nan|nat|n/?a|nil|unknown|yok|bos|boş|true|false|[-?]{1,9})$")
 _SHOWN = 24
 
 
