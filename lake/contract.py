@@ -25,6 +25,11 @@ from pydantic import (
 from lake.errors import ContractError
 
 _NAME = r"^[a-z][a-z0-9_]*$"
+_OURS = {
+    *("row_no", "raw", "problem", "reasons", "warnings", "refusals", "unreadable", "rescued"),
+    *("last_order_at", "drop_id", "path", "drop_time", "drop_day", "present"),
+}
+"""What the decoder puts beside the columns of a contract."""
 _OF_V0_1 = re.compile(r"\{(?:text|number|is_number|column|maximum)(?::\w+)?\}")
 
 type_name = Literal["id", "text", "count", "money", "date", "list", "check"]
@@ -166,6 +171,8 @@ class Contract(_Model):
     @model_validator(mode="after")
     def _names_are_consistent(self) -> Contract:
         seen: dict[str, str] = {}
+        if ours := sorted(_OURS & set(self.columns)):
+            raise ValueError(f"'{ours[0]}' is a column of ours; name the supplier's otherwise")
         for name, column in self.columns.items():
             for header in (name, *column.aliases):
                 other = seen.setdefault(normalise_header(header), name)

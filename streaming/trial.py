@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -19,7 +20,13 @@ from lake.errors import ContractError
 from lake.local_rows import local_frame
 from streaming.decode.columns import INSTANTS
 from streaming.decode.staging import staged_schema
-from streaming.decode.values import FIRST_DAY, MAX_COUNT, MAX_MONEY
+from streaming.decode.values import (
+    FIRST_DAY,
+    INSTANT,
+    MAX_COUNT,
+    MAX_MONEY,
+    business_days,
+)
 from streaming.rows import apply_rules
 
 _SEEN = date(2021, 6, 30)
@@ -47,6 +54,7 @@ def require_sound_rules(spark: SparkSession, contract: Contract, path: Path) -> 
         ContractError: a rule is no predicate over the columns, or raises on some row, and would
             stop every drop; or a row that the features cannot hold would be accepted.
     """
+    _require_zone(contract, path)
     rows = _limit_rows(spark, contract)
     try:
         judged = apply_rules(rows, contract).select("master_id", "reasons").collect()
@@ -57,6 +65,17 @@ def require_sound_rules(spark: SparkSession, contract: Contract, path: Path) -> 
             f"The contract {path} accepts rows without a master_id, which the features "
             'cannot hold: add a rule with when = "master_id IS NULL" and then = "quarantine".'
         )
+
+
+def _require_zone(contract: Contract, path: Path) -> None:
+    """Arrow reads the machine's own time zones, and Python may have others beside them."""
+    try:
+        business_days(pa.array([datetime.now(UTC)], INSTANT), contract.business_timezone)
+    except pa.ArrowInvalid:
+        raise ContractError(
+            f"The contract {path}: the zone {contract.business_timezone} is not in this machine's "
+            "database of time zones; install the package tzdata."
+        ) from None
 
 
 def _limit_rows(spark: SparkSession, contract: Contract) -> DataFrame:

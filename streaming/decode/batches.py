@@ -23,8 +23,6 @@ from streaming.decode.text import line_too_long
 ROWS = 1 << 16
 # Even an empty cell takes some bytes, in each of a dozen copies.
 _CELLS = 1 << 21
-# Names of columns that the contract does not know are copied beside each row.
-_RESCUED_BYTES = 1 << 22
 
 # Stands for a delimiter within quotes while a block is split; no readable text contains it.
 _MASK = "\0"
@@ -72,9 +70,7 @@ class BatchReader:
         self._reader = RecordReader(
             self.layout.delimiter, self.layout.width, self.limit, self.careful
         )
-        names = sum(len(name.encode()) for name in self.layout.rescued.values())
-        most = (ROWS, _CELLS // self.layout.width, _RESCUED_BYTES // (names + 1))
-        self._rows = max(1, min(most))
+        self._rows = max(1, min(ROWS, _CELLS // self.layout.width))
         end = f"(?=[{re.escape(self.layout.delimiter)}\n]|\\Z)"
         self._quoted = re.compile(f'"([^"\n]*)"{end}')
         self._before_quote = {self.layout.delimiter, "\n", ""}

@@ -80,9 +80,10 @@ class Cells:
 
     def __post_init__(self) -> None:
         """Fold the words once."""
-        self._folded = {word.lower(): word for word in self.contract.missing}
-        self._set = pa.array(list(self._folded), pa.string())
-        self._longest = max(map(len, self._folded), default=0)
+        words = pa.array(self.contract.missing, pa.string())
+        self._set = pc.utf8_lower(words)
+        self._folded = dict(zip(self._set.to_pylist(), self.contract.missing, strict=True))
+        self._longest = pc.max(pc.binary_length(words)).as_py() or 0
 
     def of(self, batch: Batch) -> dict[str, pa.Array]:
         """The cells by column; ids and texts as they are, others as a dictionary of the distinct.

@@ -11,7 +11,7 @@ from itertools import islice
 from lake.contract import Contract, normalise_header
 from lake.errors import DropRejected
 from streaming.decode.names import DATA, ID, quoted, told_names
-from streaming.decode.records import WHITE, is_blank, is_readable, parse_record
+from streaming.decode.records import WHITE, is_blank, is_readable, parse_record, readable
 from streaming.decode.text import binary_content
 
 DELIMITERS = (",", ";", "|", "\t")
@@ -193,7 +193,7 @@ def _refuse_long_names(fields: Sequence[str], *, is_cut: bool) -> None:
 
 def _name(cell: str, contract: Contract) -> str:
     """Name a header cell: as the contract does, else by its own text; unnamed is empty."""
-    own = cell.strip(WHITE)
+    own = readable(cell).strip(WHITE)
     if _UNNAMED.match(own):
         return ""
     return contract.headers.get(normalise_header(own.translate(_TURKISH_I)), own)

@@ -20,6 +20,8 @@ _EITHER = r"(?:0?[1-9]|1[0-2])"
 _DAY_FIRST = f"^{_DAY}[-/.]{_EITHER}[-/.]"
 _MONTH_FIRST = f"^{_EITHER}[-/.]{_DAY}[-/.]"
 _OPEN = f"^{_EITHER}[-/.]{_EITHER}[-/.]"
+# A thousand and more, or thousandths.
+_THREE_AFTER = r"^[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}$"
 # 05/05/2021 is the fifth of May either way.
 _SAME = "^(?:" + "|".join(f"0?{n}[-/.]0?{n}" for n in range(1, 13)) + ")[-/.]"
 _YEAR_LAST = r"^[0-9]{1,2}[-/.]"
@@ -67,7 +69,7 @@ class _Numbers:
         comma = pc.match_substring_regex(cells, NUMBER_COMMA)
         self.point += _total(counts, pc.and_not(point, comma))
         self.comma += _total(counts, pc.and_not(comma, point))
-        either = pc.and_(point, comma)
+        either = pc.match_substring_regex(cells, _THREE_AFTER)
         self.either += _total(counts, either)
         self.commas += _total(counts, pc.and_(either, pc.match_substring(cells, ",")))
 
@@ -96,6 +98,12 @@ class _Numbers:
 
     def _settle(self, name: str, thousands: str | None) -> str:
         with_comma = 2 * self.commas > self.either
+        if 0 < self.commas < self.either:
+            raise DropRejected(
+                "ambiguous_thousands",
+                f"The numbers in {name} that have a mark are written like 1.234 and like 1,234; "
+                "send them without thousands marks and with two decimals.",
+            )
         if thousands == "never":
             return "," if with_comma else "."
         if thousands == "always":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,10 @@ from streaming.decode.values import INSTANT
 # What a row group holds at most, as long as a row does not hold more. Spark reads thousands of rows
 # at once, but never from two groups, so that this bounds its memory as well.
 _GROUP_BYTES = 1 << 26
+# Names of columns that the contract does not know are copied beside each cell.
+_RESCUED_BYTES = 1 << 22
 _TEXTS = pa.list_(pa.string())
+_RESCUED = pa.map_(pa.string(), pa.string())
 _NONE = pa.array([], pa.string())
 _OF_CELLS = ("reasons", "warnings", "refusals", "unreadable")
 _ORIGIN = pa.schema(
@@ -35,8 +39,9 @@ _ORIGIN = pa.schema(
         pa.field("present", _TEXTS, nullable=False),
     ]
 )
-_WORD = re.compile(r"(?i)^(?:null|none|nan|nat|n/?a|nil|unknown|yok|bos|boş|true|false|[-?]{1,9})$")
+_WORD = re.compile(r"(?i)^(?:null|none|nan|n/?a|unknown|yok|boş|true|false|[-?]{1,9})$")
 _SHOWN = 24
+_SHOWN_AS_IS = string.punctuation + " "
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def staged_schema(contract: Contract) -> pa.Schema:
 
     ``problem`` says why a record could not be read: it has nothing but its text then. ``reasons``,
     ``warnings`` and ``refusals`` come from cells that are not of their type, and ``unreadable``
-    names the columns of those.
+    names the columns of those, unless they count as missing.
     """
     return pa.schema(
         [
@@ -69,7 +74,7 @@ def staged_schema(contract: Contract) -> pa.Schema:
             pa.field("raw", pa.string(), nullable=False),
             pa.field("problem", pa.string()),
             *(pa.field(name, _TEXTS, nullable=False) for name in _OF_CELLS),
-            pa.field("rescued", pa.map_(pa.string(), pa.string())),
+            pa.field("rescued", _RESCUED),
             *(pa.field(name, ARROW_TYPES[each.type]) for name, each in contract.columns.items()),
             *(pa.field(name, INSTANT) for name in INSTANTS.values()),
             *_ORIGIN,
@@ -116,7 +121,6 @@ class StagedWriter:
             "row_no": pa.array(range(self.rows + 1, self.rows + count + 1), pa.int64()),
             "raw": batch.raw,
             "problem": pa.array(batch.problems or [None] * count, pa.string()),
-            "rescued": self._rescued(batch),
             **self._of_cells(typed.failures, count),
             **typed.values,
             **{n: pa.repeat(v, count) for n, v in zip(_ORIGIN.names, self._origin, strict=True)},
@@ -126,7 +130,11 @@ class StagedWriter:
             columns[each.name] if each.name in columns else pa.nulls(count, each.type)
             for each in schema
         ]
-        self._buffer(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        rows = pa.RecordBatch.from_arrays(arrays, schema=schema)
+        at = schema.get_field_index("rescued")
+        for start, rescued in self._rescued(batch):
+            part = rows.slice(start, len(rescued))
+            self._buffer(part.set_column(at, schema.field(at), rescued))
 
     def flush(self) -> None:
         """Write what is buffered as a row group."""
@@ -150,43 +158,50 @@ class StagedWriter:
             none = pa.ListArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count + 1), _NONE)
             return dict.fromkeys(_OF_CELLS, none)
         lists: dict[str, list[list[str]]] = {name: [[]] * count for name in _OF_CELLS}
-        for row, found in failures.items():
+        for row, found in sorted(failures.items()):
             told: dict[str, list[str]] = defaultdict(list)
             for each in found:
                 then = self._contract.unreadable_cell(each.column)
-                told["warnings" if then is Unreadable.MISSING else "reasons"].append(each.reason)
+                if then is Unreadable.MISSING:
+                    told["warnings"].append(each.reason)
+                else:
+                    told["reasons"].append(each.reason)
                 if then is Unreadable.REFUSE:
                     told["refusals"].append(each.reason)
-                if each.column not in told["unreadable"]:
+                if then is not Unreadable.MISSING and each.column not in told["unreadable"]:
                     told["unreadable"].append(each.column)
-                where = f"row {self.rows + row + 1:,}, column {each.column}"
-                self.examples.setdefault(each.reason, f"{where}: {_shape(each.cell)}")
+                if each.reason not in self.examples:
+                    where = f"row {self.rows + row + 1:,}, column {each.column}"
+                    self.examples[each.reason] = f"{where}: {_shape(each.cell)}"
             for name, texts in told.items():
                 lists[name][row] = texts
         return {name: pa.array(rows, _TEXTS) for name, rows in lists.items()}
 
-    def _rescued(self, batch: Batch) -> pa.Array:
+    def _rescued(self, batch: Batch) -> Iterator[tuple[int, pa.Array]]:
+        """What the columns say that the contract does not know, for some rows at a time."""
+        count = len(batch.raw)
         kept = {
             name: batch.cells[at]
             for at, name in self._layout.rescued.items()
-            if batch.cells[at].null_count < len(batch.raw)
+            if batch.cells[at].null_count < count
         }
-        kind = pa.map_(pa.string(), pa.string())
-        if not kept:
-            return pa.nulls(len(batch.raw), kind)
-        rows = zip(*(column.to_pylist() for column in kept.values()), strict=True)
-        items = [[(n, v) for n, v in zip(kept, row, strict=True) if v is not None] for row in rows]
-        rescued = pa.array([each or None for each in items], kind)
-        self._rescued_bytes += rescued.nbytes
-        self._room.require(self._rescued_bytes)
-        return rescued
+        names = sum(len(n.encode()) * (count - c.null_count) for n, c in kept.items())
+        step = max(1, count * _RESCUED_BYTES // max(names, _RESCUED_BYTES))
+        for start in range(0, count, step):
+            cells = (column.slice(start, step).to_pylist() for column in kept.values())
+            rows = zip(*cells, strict=True) if kept else [()] * count
+            named = ([(n, v) for n, v in zip(kept, r, strict=True) if v is not None] for r in rows)
+            rescued = pa.array([each or None for each in named], _RESCUED)
+            self._rescued_bytes += rescued.nbytes
+            self._room.require(self._rescued_bytes)
+            yield start, rescued
 
 
 def _shape(cell: str) -> str:
     """Tell how a cell is written, and nothing of what it says, for it may be anybody's name."""
     if _WORD.match(cell):
         return f"the word {cell}"
-    shape = "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in cell[:_SHOWN])
+    shape = "".join("9" if c.isdigit() else c if c in _SHOWN_AS_IS else "a" for c in cell[:_SHOWN])
     return f"written like {shape!r}{' …' if len(cell) > _SHOWN else ''}"
 
 

@@ -51,8 +51,6 @@ _EXACT = Context(prec=2_000)
 _NOT_A_DATE = ("not_a_date",)
 _LARGEST_OFFSET = timedelta(hours=18)
 _A_DAY = pa.scalar(timedelta(days=1))
-_BRACKETS = ("[", "{", "("), ("]", "}", ")")
-_QUOTES = (("'", '"'),) * 2
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,14 @@ def read_instants(cells: pa.Array, order: str, zone: str) -> Values:
     return _complete(values, cells, iso, lambda cell: read_instant(cell, order, zone))
 
 
-@lru_cache(maxsize=1 << 16)
 def read_instant(cell: str, order: str, zone: str) -> tuple[datetime | None, tuple[str, ...]]:
     """Read one date; see :func:`read_instants`."""
-    if len(cell) > LONGEST:
-        return None, _NOT_A_DATE
+    return _read_instant(cell, order, zone) if len(cell) <= LONGEST else (None, _NOT_A_DATE)
+
+
+# The days of a drop are few, and each batch has them again.
+@lru_cache(maxsize=1 << 14)
+def _read_instant(cell: str, order: str, zone: str) -> tuple[datetime | None, tuple[str, ...]]:
     if found := re.match(DATE_YMD, cell):
         year, month, day = found.group(1, 2, 3)
     elif found := re.match(DATE_DMY, cell):
@@ -183,22 +184,20 @@ def business_days(instants: pa.Array, zone: str) -> pa.Array:
 
 def read_lists(cells: pa.Array) -> Values:
     """Read ``[A, B]``, ``A,B`` or ``['A', 'B']`` (``list<string>``); ``[]`` is an empty list."""
-    return Values(pa.array([read_list(cell) for cell in cells.to_pylist()], pa.list_(pa.string())))
+    lists = pc.split_pattern(_bare(cells, r"^[\[{(]|[\]})]$"), ",")
+    items = _bare(lists.flatten(), r"^['\"]|['\"]$")
+    is_any = pc.not_equal(items, "")
+    # Where a list ends among the items that are any: as many as came before its end.
+    kept = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(is_any.cast(pa.int32()))])
+    first = lists.offsets[0].as_py()
+    ends = kept.take(pc.subtract(lists.offsets, first))
+    return Values(pa.ListArray.from_arrays(ends, items.filter(is_any)))
 
 
-def read_list(cell: str) -> list[str]:
-    """Read one list; see :func:`read_lists`."""
-    items = _bare(cell, _BRACKETS).split(",")
-    return [text for item in items if (text := _bare(item, _QUOTES))]
-
-
-def _bare(text: str, around: Sequence[tuple[str, ...]]) -> str:
-    """Take off what stands around a text: blanks, and one of these characters at each end."""
-    opening, closing = around
-    bare = text.strip(INVISIBLE)
-    bare = bare[1:] if bare.startswith(opening) else bare
-    bare = bare[:-1] if bare.endswith(closing) else bare
-    return bare.strip(INVISIBLE)
+def _bare(texts: pa.Array, around: str) -> pa.Array:
+    """Take off what stands around texts: blanks, and one character of a kind at each end."""
+    within = pc.replace_substring_regex(pc.utf8_trim(texts, characters=INVISIBLE), around, "")
+    return pc.utf8_trim(within, characters=INVISIBLE)
 
 
 def _complete(

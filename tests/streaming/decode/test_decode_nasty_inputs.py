@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lake.contract import Supplier
+from lake.contract import Supplier, Unreadable
 
 ID = "0f1e2d3c-19f0-11eb-8000-0200f10f10f1"
 COLUMNS = (
@@ -429,6 +429,48 @@ def test_a_supplier_may_settle_what_a_mark_stands_for(decode, contract, thousand
         assert found == (None if value is None else Decimal(value))
         assert bool(row["reasons"]) == (value is None), "three decimals are too many"
     assert decode(money("1.234").encode(), contract=settled).code == "ambiguous_thousands"
+
+
+def test_where_marks_contradict_each_other_nobody_settles_it(decode, contract):
+    """Numbers like 1.234 and like 1,234 in one column are refused, whatever the contract says."""
+    supplier = Supplier(files="*", thousands="always")
+    settled = contract.model_copy(update={"suppliers": (supplier,)})
+
+    assert decode(money("1.234", "1,234").encode(), contract=settled).code == "ambiguous_thousands"
+
+
+def test_a_cell_that_counts_as_missing_is_as_if_it_were_empty(decode, contract):
+    """With a warning, and no rule hears that there was something."""
+    lenient = contract.model_copy(update={"unreadable": {"date": Unreadable.MISSING}})
+
+    rows = decode((H + row(last_order_date="soon", order_num_total_ever_online="x")).encode(),
+                  contract=lenient).rows  # fmt: skip
+
+    assert rows[0]["warnings"] == ["not_a_date: last_order_date"]
+    assert rows[0]["reasons"] == ["not_a_number: order_num_total_ever_online"]
+    assert rows[0]["unreadable"] == ["order_num_total_ever_online"]
+
+
+def test_one_such_cell_may_refuse_the_drop(decode, contract):
+    """Where the contract says so by the column's type."""
+    strict = contract.model_copy(update={"unreadable": {"money": Unreadable.REFUSE}})
+
+    rows = decode((H + row(customer_value_total_ever_online="x")).encode(), contract=strict).rows
+
+    assert rows[0]["refusals"] == rows[0]["reasons"] == [
+        "not_a_number: customer_value_total_ever_online"
+    ]  # fmt: skip
+
+
+def test_an_example_is_the_first_and_nobodys_name(decode):
+    """The first cell of each reason, told by its row, its column and how it is written."""
+    drop = decode((H + row(last_order_date="Ayşe Ⓨ 7") + row(
+        first_order_date="x", last_order_date="y")).encode()).drop  # fmt: skip
+
+    assert drop.examples == {
+        "not_a_date: last_order_date": "row 1, column last_order_date: written like 'aaaa a 9'",
+        "not_a_date: first_order_date": "row 2, column first_order_date: written like 'a'",
+    }
 
 
 def test_a_word_for_nothing_is_missing_in_every_column(decode):

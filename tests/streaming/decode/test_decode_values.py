@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from streaming.decode.values import (
     LONGEST,
+    _read_instant,
     business_days,
     read_instant,
     read_instants,
-    read_list,
+    read_lists,
     read_numbers,
 )
 
@@ -196,8 +197,19 @@ def test_read_at_once_or_one_by_one_is_the_same(cells: list[str]) -> None:
         ("[A\u200b,\u00a0B\n, \u2060]", ["A", "B"]),
         ("KADIN", ["KADIN"]),
         ("[A" + " " * 1_000_000 + "B]", ["A" + " " * 1_000_000 + "B"]),
+        ("A" + "," * 1_000_000 + "B", ["A", "B"]),
     ],
 )
 def test_a_list_is_read_in_each_form(cell: str, items: list[str]) -> None:
     """Brackets and quotes fall off, and what nobody sees at the ends of an item; none is empty."""
-    assert read_list(cell) == items
+    assert read_lists(pa.array(["[x]", cell, "[]"]).slice(1)).values.to_pylist() == [items, []]
+
+
+def test_a_cell_that_is_no_date_is_not_kept() -> None:
+    """A cache of dates holds dates and what is about as long, not whatever a supplier sends."""
+    read_instants(pa.array([f"{at}" + "x" * 20_000 for at in range(100)]), "dmy", ZONE)
+    before = _read_instant.cache_info().currsize
+
+    read_instants(pa.array([f"{at}" + "y" * 20_000 for at in range(100)]), "dmy", ZONE)
+
+    assert _read_instant.cache_info().currsize == before
