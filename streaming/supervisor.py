@@ -139,6 +139,12 @@ class Supervisor:
         log.warning("retrying", seconds=pause, why=tell(trouble))
         _wait(pause, stop)
 
+    def _after(self, spark: SparkSession) -> None:
+        """Do what a batch ends with. No epoch guards it, so who has lost the lock leaves it."""
+        if self._after_batch is not None:
+            self._lock.confirm()
+            self._after_batch(spark)
+
     def _take_lock(self) -> None:
         """Take the lock, or see after trouble that nobody has taken it over meanwhile."""
         if self._locked:
@@ -171,7 +177,7 @@ class Supervisor:
             fence = Fence.raised(self._spark, self._settings, self._lock.confirm)
             log.info("fenced", epoch=fence.epoch, seconds=round(time.monotonic() - began, 2))
             processor = Processor(self._spark, fence, self._contract, spool / "batch", self._tell)
-            processor.end_last_batch(self._spark, self._after_batch)
+            processor.end_last_batch(self._spark, self._after)
             log.info("watching", landing=self._settings.landing, once=self._once)
             self._tell(StreamWorks())
             try:
@@ -297,7 +303,7 @@ class Supervisor:
         failpoint("before_batch")
         began = time.monotonic()
         with timed_phases() as phases:
-            accounts = processor.process(spark, batch, self._after_batch)
+            accounts = processor.process(spark, batch, self._after)
         if accounts:
             number = max(each.batch_id or 0 for each in accounts)
             done = BatchDone(number, accounts, time.monotonic() - began, phases)

@@ -100,3 +100,20 @@ def test_an_attempt_that_yarn_has_cut_off_does_no_harm(
     assert lake.files.exists(stop_marker(lake.settings))
     assert versions(lake) == before
     assert_taken_in(lake, drops)
+
+
+def test_what_a_batch_ends_with_is_left_by_who_has_lost_the_lock(
+    lake: DropLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KPIs and upkeep carry no epoch, so a stream asks before them whose the lock is."""
+    done: list[object] = []
+    monkeypatch.setattr(StreamLock, "acquire", lambda lock, _: acquire(lock, APPLICATION))
+    put(lake, make_drops(seed=35, count=1))
+    with running(lake) as first:
+        first.supervisor._after_batch = done.append
+        with held_at("after_archive", monkeypatch) as there:
+            assert there.wait(60)
+            StreamLock(lake.files, lake.settings).acquire(APPLICATION)
+        first.join(60)
+    assert isinstance(first.error, LockedError), first.error
+    assert done == []
