@@ -33,6 +33,7 @@ from lake.initialise import NEW_TABLES, OWN, let_read
 from lake.java import java_class
 from lake.settings import Settings
 from lake.tables import FEATURES, KPI_HISTORY, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
+from streaming.constraints import carry_constraints
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ def restore(spark: SparkSession, settings: Settings) -> Restored:
         with read_archive(spark, settings, contract, accounts) as reading:
             _require_all(reading, accounts)
             create_tables(spark, fresh)
+            carry_constraints(spark, settings, fresh)
             _write(spark, fresh, contract, reading, accounts)
             files_read = reading.files
         _copy_history(spark, settings, fresh)

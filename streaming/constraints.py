@@ -13,15 +13,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lake.causes import condition_of
 from lake.contract import Contract
 from lake.delta import newest_snapshot
 from lake.errors import ConfigError
 from lake.settings import Settings
 from lake.tables import FEATURES, LEDGER, QUARANTINE, SNAPSHOTS, TABLES, table_path
 from streaming.features import DERIVED, FILLED, filled
+
+log = structlog.get_logger()
 
 REASON = "table_constraint"
 
@@ -103,6 +108,22 @@ def refuse_other_constraints(spark: SparkSession, settings: Settings) -> None:
                 f"The table {name} has a constraint, {added}. A row that breaks it could go "
                 f"nowhere, so the stream takes nothing in: ALTER TABLE {table} {remedy}."
             )
+
+
+def carry_constraints(spark: SparkSession, old: Settings, new: Settings) -> None:
+    """Have tables that are made anew refuse what the old ones do, as a site has added it.
+
+    What a site says of columns of its own is left out, with a warning: the new tables have none.
+    """
+    for name in (SNAPSHOTS, FEATURES):
+        for added, when in _read(spark, old, name).items():
+            if added in TABLES[name].constraints or added.endswith(_NOT_NULL):
+                continue
+            table = f"delta.`{table_path(new, name)}`"
+            try:
+                spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT {added} CHECK ({when})")
+            except AnalysisException as error:
+                log.warning("constraint left out", table=name, name=added, why=condition_of(error))
 
 
 def _read(spark: SparkSession, settings: Settings, name: str) -> dict[str, str]:

@@ -292,6 +292,25 @@ def test_tables_that_are_lost_come_back_from_the_archive(lake: DropLake, lost: s
     assert lake.take(processor=lake.processor()) == []
 
 
+def test_what_a_site_has_forbidden_stays_forbidden(lake: DropLake) -> None:
+    """Its constraints are on the new tables, too, so that the archive says the same as before."""
+    table = table_path(lake.settings, SNAPSHOTS)
+    no_phone = "ADD CONSTRAINT no_phone CHECK (order_channel <> 'Phone')"
+    lake.spark.sql(f"ALTER TABLE delta.`{table}` {no_phone}")
+    phone = csv(row("c1"), row("c2", channel="Phone"))
+    lake.put("before.csv", phone)
+    lake.take()
+
+    restore(lake.spark, lake.settings)
+
+    lake.put("after.csv", phone.replace("c2", "c3"))
+    [account] = lake.take("after.csv")
+    assert account["rows_quarantined"] == 1
+    told = ["table_constraint: no_phone"]
+    assert lake.rows(QUARANTINE, "row_no", "reasons") == [(2, told), (2, told)]
+    assert verify(lake.spark, lake.settings, from_archive=True).differences == ()
+
+
 def test_of_two_accounts_the_ledger_s_counts(lake: DropLake) -> None:
     """And one that only the archive has, as where the ledger is an older copy, is taken from it."""
     for name in ("a", "b"):
