@@ -54,8 +54,8 @@ MIXED = csv(
     row("canary-1", last="2021-03-01", orders_offline="3", value_offline="70.10"),
     row("canary-2", channel="Mobile"),
     row("canary-3", last="2020-06-01", value_offline="5.00"),
-    row("canary-4", channel="", first="2021-02-01"),
-    row("canary-4", channel="", last="2020-12-31"),
+    row("canary-4", channel="", first="2021-02-01").replace(",,", ",,Mobile", 1),
+    row("canary-4", channel="", last="2020-12-31").replace(",,", ",,Mobile", 1),
     row("canary-5", orders_online="-1"),
 )
 

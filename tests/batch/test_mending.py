@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as plain_csv
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -238,7 +239,7 @@ def test_mended_rows_are_accepted_with_all_that_was_right_in_them(
     assert done.stdout == ""
     assert "2 rows are in" in done.stderr
     assert "personal data" in done.stderr
-    assert "b1" not in done.stderr
+    assert not re.search(r"\bb1\b", done.stderr)
 
     lake.put("again.csv", target.read_bytes())
     [account] = lake.take()
