@@ -26,7 +26,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lake.contract import Contract, normalise_header
+from lake.contract import PROBLEMS, Contract, normalise_header
 from lake.errors import ConfigError, NotFoundError
 from streaming.decode.records import WHITE, parse_record, split_lines
 from streaming.notation import DATE_DMY, NUMBER_COMMA, NUMBER_POINT
@@ -34,8 +34,6 @@ from streaming.source import is_drop_name
 
 REASONS = "_reasons"
 
-# Then the fields are not known, or not all of their characters.
-_UNREADABLE = {"wrong_field_count", "unclosed_quote", "undecodable_text", "record_too_long"}
 # And their full-width forms; a tab or a line end is never first, as cells are trimmed.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _YEAR_LAST = re.compile(r"(?:MM|dd)[-/.](?:MM|dd)[-/.]yy")
@@ -141,7 +139,7 @@ def write_export(
 
 
 def _export_row(raw: str, reasons: Sequence[str], reading: Reading, done: Export) -> list[str]:
-    cells = None if _UNREADABLE & set(reasons) else split_row(raw, reading)
+    cells = None if PROBLEMS.keys() & set(reasons) else split_row(raw, reading)
     told = list(reasons)
     done.rows += 1
     if cells is None:

@@ -61,6 +61,13 @@ FAILURES = {
 }
 """Why a cell is not of its column's type, each as a sentence for the supplier."""
 
+PROBLEMS = {
+    "wrong_field_count": "the row has more or fewer fields than the header",
+    "unclosed_quote": "a quoted field has no end",
+    "undecodable_text": "the row is not in the file's encoding",
+    "record_too_long": "the row is longer than the settings allow",
+}
+"""Why a row cannot be read at all: its fields are not known, or not all of their characters."""
 
 OnUnreadable = Annotated[Unreadable, Field(strict=False)]
 
@@ -245,7 +252,7 @@ class Contract(_Model):
     def says(self, reason: str) -> str:
         """Say what a reason means, as a sentence; empty where the contract does not know it."""
         rule = next((each for each in self.rules if each.name == reason), None)
-        return rule.says if rule else FAILURES.get(reason, "")
+        return rule.says if rule else (FAILURES | PROBLEMS).get(reason, "")
 
     def line_of(self, rule: Rule) -> int | None:
         """Tell on which line of the contract's text a rule's predicate stands."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from lake.contract import Action, Contract, Rule
 from lake.sizing import kept_as, sized_for
@@ -56,9 +58,12 @@ class Judgement:
 
 def read_staged(spark: SparkSession, path: str, contract: Contract) -> DataFrame:
     """Read the decoder's rows, of one file or of all in a directory, without a look at them."""
-    from pyspark.sql.pandas.types import from_arrow_schema
+    return spark.read.schema(staged_type(contract)).parquet(path)
 
-    return spark.read.schema(from_arrow_schema(staged_schema(contract))).parquet(path)
+
+def staged_type(contract: Contract) -> StructType:
+    """What the decoder's rows are to Spark."""
+    return from_arrow_schema(staged_schema(contract))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,12 @@ import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from lake.causes import condition_of
 from lake.contract import Contract, Rule
 from lake.errors import ContractError
 from lake.local_rows import local_frame
 from streaming.decode.columns import INSTANTS
-from streaming.decode.staging import staged_schema
 from streaming.decode.values import (
     FIRST_DAY,
     INSTANT,
@@ -27,11 +26,9 @@ from streaming.decode.values import (
     MAX_MONEY,
     business_days,
 )
-from streaming.rows import apply_rules
+from streaming.rows import apply_rules, staged_type
 
 _SEEN = date(2021, 6, 30)
-# A process tries a contract once, however often it begins anew.
-_SOUND: set[Contract] = set()
 _TEXTS = ("A", None, "7", "'\"{}\\%", "ş" * 200)
 _LIMITS: dict[str, tuple[Any, ...]] = {
     "id": _TEXTS,
@@ -44,6 +41,8 @@ _LIMITS: dict[str, tuple[Any, ...]] = {
 }
 
 
+# Once for a session, however often a stream begins anew in it.
+@lru_cache(maxsize=4)
 def require_sound_rules(spark: SparkSession, contract: Contract, path: Path) -> None:
     """Make sure that the rules can be asked of whatever a drop may hold.
 
@@ -56,8 +55,6 @@ def require_sound_rules(spark: SparkSession, contract: Contract, path: Path) -> 
         ContractError: a rule is no predicate over the columns, or raises on some row, and would
             stop every drop; or a row that the features cannot hold would be accepted.
     """
-    if contract in _SOUND:
-        return
     _require_zone(contract, path)
     rows = _limit_rows(spark, contract)
     try:
@@ -84,7 +81,7 @@ def _require_zone(contract: Contract, path: Path) -> None:
 
 def _limit_rows(spark: SparkSession, contract: Contract) -> DataFrame:
     """Rows with each limit of each column, the others usual; and one of nothing at all."""
-    schema = from_arrow_schema(staged_schema(contract))
+    schema = staged_type(contract)
     rows = [[row.get(name) for name in schema.names] for row in _each_limit(contract)]
     return local_frame(spark, rows, schema)
 

@@ -42,13 +42,4 @@ def explain(name: str, rows: int, contract: Contract) -> Reason:
     columns = (asked,) if asked else tuple(
         each for each in contract.columns if re.search(rf"\b{re.escape(each)}\b", when)
     )  # fmt: skip
-    return Reason(name, contract.says(rule_name) or _UNREADABLE.get(name, ""), rows, columns)
-
-
-# What the decoder gives, of which the contract has no rule.
-_UNREADABLE = {
-    "wrong_field_count": "the row has more or fewer fields than the header",
-    "unclosed_quote": "a quoted field has no end",
-    "undecodable_text": "the row is not in the file's encoding",
-    "record_too_long": "the row is longer than the settings allow",
-}
+    return Reason(name, contract.says(rule_name), rows, columns)

@@ -130,8 +130,8 @@ def check_archive(
     whole = reading.snapshots.unionByName(believed)
     expected = recompute_features(whole, view.ledger, contract)
     findings.append(compare_rows(expected, view.features, ["master_id"], ARCHIVE, FEATURES))
-    findings = [_name_newer_decoder(view.ledger, each) for each in findings]
-    return [*reading.differences, *count_findings(findings)]
+    named = _name_newer_decoder(view.ledger, reduce(DataFrame.unionByName, findings))
+    return [*reading.differences, *count_findings([named])]
 
 
 def _name_newer_decoder(ledger: DataFrame, findings: DataFrame) -> DataFrame:

@@ -188,13 +188,18 @@ class StagedWriter:
         names = sum(len(n.encode()) * (count - c.null_count) for n, c in kept.items())
         step = max(1, count * _RESCUED_BYTES // max(names, _RESCUED_BYTES))
         for start in range(0, count, step):
-            cells = (column.slice(start, step).to_pylist() for column in kept.values())
-            rows = zip(*cells, strict=True) if kept else [()] * count
-            named = ([(n, v) for n, v in zip(kept, r, strict=True) if v is not None] for r in rows)
-            rescued = pa.array([each or None for each in named], _RESCUED)
+            cells = {name: column.slice(start, step) for name, column in kept.items()}
+            rescued = _named(cells) if kept else pa.nulls(count, _RESCUED)
             self._rescued_bytes += rescued.nbytes
             self._room.require(self._rescued_bytes)
             yield start, rescued
+
+
+def _named(cells: Mapping[str, pa.Array]) -> pa.Array:
+    """Each row's cells under their names, without those that are empty."""
+    rows = zip(*(column.to_pylist() for column in cells.values()), strict=True)
+    named = ([(n, v) for n, v in zip(cells, r, strict=True) if v is not None] for r in rows)
+    return pa.array([each or None for each in named], _RESCUED)
 
 
 def _shape(cell: str) -> str:

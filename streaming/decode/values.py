@@ -33,8 +33,9 @@ LONGEST = 64
 
 # Earlier days are what programs write for "none", and Python cannot show all of them.
 FIRST_DAY = date(1900, 1, 1)
+# All of them are in these planes; to go through all of Unicode took 0.11 s of each start.
 INVISIBLE = WHITE + "".join(
-    char for char in map(chr, range(0x110000))
+    char for char in map(chr, (*range(0x20000), *range(0xE0000, 0xE1000)))
     if unicodedata.category(char) in ("Cc", "Cf") and char not in WHITE
 )  # fmt: skip
 """What nobody sees at the end of an id, or of an item of a list: blanks, controls, zero widths."""

@@ -27,6 +27,17 @@ def test_the_shipped_rules_are_sound(spark: SparkSession) -> None:
     require_sound_rules(spark, load_contract(SHIPPED), SHIPPED)
 
 
+def test_a_process_tries_a_contract_once(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a stream begins anew, the trial is a job of its first start alone."""
+    contract = with_rule("order_channel = 'tried once'")
+    require_sound_rules(spark, contract, PATH)
+    monkeypatch.setattr("streaming.trial.apply_rules", None)
+
+    require_sound_rules(spark, contract, PATH)
+
+
 @pytest.mark.parametrize(
     ("when", "condition"),
     [
