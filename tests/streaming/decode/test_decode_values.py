@@ -150,6 +150,7 @@ def _instant(moment: datetime, offset: str) -> datetime | None:
 @searched
 @given(st.lists(written_dates(), min_size=1, max_size=8, unique_by=lambda each: each[0]))
 @example([("1985-04-20 00:30:00", datetime(1985, 4, 19, 22, 30, tzinfo=UTC))])
+@example([("2015-03-29 03:30:00", datetime(2015, 3, 29, 1, 30, tzinfo=UTC))])  # left out
 @example([("2015-11-08 03:30:00", datetime(2015, 11, 8, 0, 30, tzinfo=UTC))])
 def test_a_date_is_what_the_calendar_says(written: list[tuple[str, Any]]) -> None:
     """In each form, with each offset, through each change of the clocks: instant and business day.
